@@ -1,0 +1,108 @@
+//! One refresh: at most two requests, one after the other, within one deadline.
+//!
+//! The second is either a retry, where asking again at once may help, or the
+//! confirmation of a rejected credential, never both.
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use super::{
+    Reading,
+    hold_down::Draw,
+    source::{BalanceSource, FailureKind, Reloaded, SourceError},
+};
+use crate::clock::{Clock, MonoTime};
+
+/// What a flight brings.
+pub(super) type Outcome = Result<Reading, Crash>;
+
+/// A flight that brought no balance.
+#[derive(Debug)]
+pub(super) struct Crash {
+    /// The word that counts.
+    pub(super) error: SourceError,
+    /// For a rejected credential: whether D7 said so twice.
+    pub(super) confirmed: bool,
+}
+
+impl Crash {
+    fn unconfirmed(error: SourceError) -> Self {
+        Self {
+            error,
+            confirmed: false,
+        }
+    }
+
+    /// The crash of a flight whose task has panicked.
+    pub(super) fn panicked() -> Self {
+        Self::unconfirmed(SourceError {
+            kind: FailureKind::Panicked,
+            status: None,
+            code: None,
+            retry_after: None,
+            cause: "the refresh panicked".to_owned(),
+        })
+    }
+}
+
+/// The pause before a rejection is put to the test: D7 has been seen to refuse
+/// good tokens for a moment.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_millis(500));
+
+/// What a flight needs.
+pub(super) struct Flight {
+    pub(super) source: Rc<dyn BalanceSource>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) draw: Draw,
+    pub(super) deadline: MonoTime,
+}
+
+impl Flight {
+    /// Asks, and asks once more where that is called for.
+    ///
+    /// # Cancel safety
+    /// May be dropped: no request is left behind.
+    pub(super) async fn fly(self) -> Outcome {
+        match self.fetch().await {
+            Ok(reading) => Ok(reading),
+            Err(rejection) if rejection.kind.is_rejection() => self.confirm(rejection).await,
+            Err(error) if error.is_worth_a_retry() && self.has_time(self.clock.mono()) => {
+                self.fetch().await.map_err(Crash::unconfirmed)
+            }
+            Err(error) => Err(Crash::unconfirmed(error)),
+        }
+    }
+
+    /// Puts a rejection to the test: D7's second word counts, whatever it is.
+    /// Where none comes, the rejection stands, but unconfirmed.
+    async fn confirm(&self, rejection: SourceError) -> Outcome {
+        if self.source.reload_credential() == Reloaded::Same {
+            let at = self.clock.mono() + (self.draw)(PAUSE.0, PAUSE.1);
+            if !self.has_time(at) {
+                return Err(Crash::unconfirmed(rejection));
+            }
+            self.clock.sleep_until(at).await;
+        }
+        if !self.has_time(self.clock.mono()) {
+            return Err(Crash::unconfirmed(rejection));
+        }
+        match self.fetch().await {
+            Ok(reading) => Ok(reading),
+            Err(error) if error.kind.is_rejection() => Err(Crash {
+                error,
+                confirmed: true,
+            }),
+            Err(error) if error.is_an_answer() => Err(Crash::unconfirmed(error)),
+            Err(_) => Err(Crash::unconfirmed(rejection)),
+        }
+    }
+
+    async fn fetch(&self) -> Result<Reading, SourceError> {
+        self.source
+            .fetch(self.deadline.since(self.clock.mono()))
+            .await
+    }
+
+    fn has_time(&self, at: MonoTime) -> bool {
+        at < self.deadline
+    }
+}

@@ -1,0 +1,102 @@
+//! What the refresher is told, and what it answers.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::balance::{
+    Snapshot,
+    decision::{Asked, Forward, Refusal, Serve, Wait},
+    state::{AccountState, Failure},
+};
+
+/// Where requests reach the refresher of one account.
+#[derive(Clone)]
+pub struct RefreshHandle {
+    messages: mpsc::UnboundedSender<Message>,
+}
+
+/// Where its messages arrive.
+pub struct Inbox(pub(super) mpsc::UnboundedReceiver<Message>);
+
+/// A refresher's address, before it lives.
+pub fn channel() -> (RefreshHandle, Inbox) {
+    // Unbounded, but not without bounds: a stale state is nudged for once, and
+    // a request sends one message and waits for its answer.
+    let (messages, inbox) = mpsc::unbounded_channel();
+    (RefreshHandle { messages }, Inbox(inbox))
+}
+
+/// A message to the refresher.
+pub(super) enum Message {
+    /// A stale balance was served: refresh behind.
+    Nudge,
+    /// A request has no answer of its own.
+    Join {
+        asked: Asked,
+        reply: oneshot::Sender<Joined>,
+    },
+}
+
+/// What the refresher answers a request.
+#[derive(Debug)]
+pub struct Joined {
+    /// The state that the verdict rests on.
+    pub state: Arc<AccountState>,
+    /// The verdict.
+    pub verdict: Verdict,
+}
+
+/// What became of a request that was sent to the refresher.
+#[derive(Debug)]
+pub enum Verdict {
+    /// It need not have waited.
+    Serve(Serve),
+    /// It has nothing to wait for, or may not.
+    Refuse(Refusal),
+    /// A flight brought a balance.
+    Refreshed {
+        /// The balance.
+        snapshot: Arc<Snapshot>,
+        /// Why the request went forward.
+        forward: Forward,
+        /// What the request had to do with the flight.
+        part: Part,
+    },
+    /// A flight failed.
+    Failed {
+        /// How.
+        failure: Arc<Failure>,
+        /// What the request had waited for.
+        wait: Wait,
+    },
+}
+
+/// A request's part in a flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The flight was started for it.
+    Started,
+    /// It joined a flight under way.
+    Joined,
+}
+
+impl RefreshHandle {
+    /// Asks for a refresh behind, if one is due.
+    pub fn nudge(&self) {
+        // A refresher that is gone ends the process: nobody is left to tell.
+        drop(self.messages.send(Message::Nudge));
+    }
+
+    /// Has the refresher answer a request, after a flight if need be. Nothing,
+    /// if the refresher is gone.
+    ///
+    /// # Cancel safety
+    /// May be dropped at any time: a flight under way goes on.
+    pub async fn join(&self, asked: Asked) -> Option<Joined> {
+        let (reply, answer) = oneshot::channel();
+        let join = Message::Join { asked, reply };
+        self.messages.send(join).ok()?;
+        answer.await.ok()
+    }
+}
