@@ -5,3 +5,5 @@
 pub mod balance;
 pub mod clock;
 pub mod metrics;
+pub mod simulator;
+pub mod upstream;

@@ -1,0 +1,247 @@
+//! A simulated D7: plain TCP, one script an answer, every byte of it chosen.
+//!
+//! What `demo` and the tests talk to. Because it writes bytes and not messages
+//! it can do what D7's edge may do on a bad day: break off, stall, reset, drip,
+//! flood, and lie about lengths. It serves on a thread of its own.
+
+use std::{
+    collections::VecDeque,
+    io,
+    net::{Ipv4Addr, SocketAddr, TcpListener as StdListener},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    runtime::Builder,
+    sync::{oneshot, watch},
+};
+
+/// What D7 answers where all is well, as its documentation has it.
+pub const BALANCE: &str = r#"{"balance": 99.9999999}"#;
+
+/// What D7 answers to a token that it does not accept.
+pub const REJECTION: &str = r#"{"detail": {"code": "ACCESS_TOKEN_SIGNATURE_VERIFICATION_FAILED", "message": "It looks like your requests were failed due to a missing or invalid 'Access Token'. Please check the access token and try again."}}"#;
+
+/// One thing that the simulator does on a connection.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// Writes bytes.
+    Send(Vec<u8>),
+    /// Writes the same bytes over and over, as long as they are taken.
+    Flood(Vec<u8>),
+    /// Waits for a gate to open.
+    Await(Gate),
+    /// Waits.
+    Pause(Duration),
+    /// Says nothing more and keeps the connection until the other side ends it.
+    Hang,
+    /// Ends the connection by RST.
+    Reset,
+}
+
+/// What the simulator does with one request; then it closes the connection.
+pub type Script = Vec<Step>;
+
+/// A gate that holds answers back until it is opened.
+#[derive(Debug, Clone)]
+pub struct Gate(watch::Sender<bool>);
+
+impl Gate {
+    /// A gate that is closed.
+    pub fn closed() -> Self {
+        Self(watch::Sender::new(false))
+    }
+
+    /// Lets everything through from now on.
+    pub fn open(&self) {
+        self.0.send_replace(true);
+    }
+
+    async fn passed(&self) {
+        let mut opened = self.0.subscribe();
+        if opened.wait_for(|is_open| *is_open).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// A whole answer with a JSON body.
+pub fn answer(status: u16, body: &str) -> Script {
+    answer_with(status, "content-type: application/json\r\n", body)
+}
+
+/// A whole answer with header lines of its own, each ended by CR LF.
+pub fn answer_with(status: u16, headers: &str, body: &str) -> Script {
+    let length = body.len();
+    bytes(format!(
+        "HTTP/1.1 {status} Scripted\r\n{headers}content-length: {length}\r\n\r\n{body}"
+    ))
+}
+
+/// Bytes as they are, then the end of the connection.
+pub fn bytes(bytes: impl Into<Vec<u8>>) -> Script {
+    vec![Step::Send(bytes.into())]
+}
+
+/// A simulated D7. Dropping it ends its thread and all of its connections.
+pub struct Simulator {
+    addr: SocketAddr,
+    shared: Arc<Mutex<Shared>>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+struct Shared {
+    usual: Script,
+    next: VecDeque<Script>,
+    heads: Vec<String>,
+    sent: u64,
+}
+
+impl Simulator {
+    /// Starts on a free port of the loopback interface, and answers [`BALANCE`]
+    /// until it is told otherwise.
+    ///
+    /// # Errors
+    /// Where no port can be bound or no thread started.
+    pub fn start() -> io::Result<Self> {
+        let listener = StdListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        listener.set_nonblocking(true)?;
+        let addr = listener.local_addr()?;
+        let shared = Arc::new(Mutex::new(Shared {
+            usual: answer(200, BALANCE),
+            next: VecDeque::new(),
+            heads: Vec::new(),
+            sent: 0,
+        }));
+        let (stop, stopped) = oneshot::channel();
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let state = Arc::clone(&shared);
+        let thread = thread::Builder::new()
+            .name("simulator".to_owned())
+            .spawn(move || {
+                runtime.block_on(async {
+                    tokio::select! {
+                        // Without a listener there is nothing to simulate, and
+                        // whoever connects sees that at once.
+                        _ = serve(listener, state) => {}
+                        _ = stopped => {}
+                    }
+                });
+            })?;
+        Ok(Self {
+            addr,
+            shared,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The base URL for `D7B_BASE_URL`.
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// Sets what every request is answered that has no answer of its own.
+    pub fn always(&self, script: Script) {
+        self.lock().usual = script;
+    }
+
+    /// Sets the answer of one request, after those already set.
+    pub fn next(&self, script: Script) {
+        self.lock().next.push_back(script);
+    }
+
+    /// How many requests have come.
+    pub fn count(&self) -> usize {
+        self.lock().heads.len()
+    }
+
+    /// The heads of all requests, as they came.
+    pub fn heads(&self) -> Vec<String> {
+        self.lock().heads.clone()
+    }
+
+    /// How many bytes the other sides have taken.
+    pub fn sent(&self) -> u64 {
+        self.lock().sent
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        lock(&self.shared)
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread has been told by the panic hook.
+            drop(thread.join());
+        }
+    }
+}
+
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn serve(listener: StdListener, shared: Arc<Mutex<Shared>>) -> io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    loop {
+        let (stream, _) = listener.accept().await?;
+        let shared = Arc::clone(&shared);
+        // A broken connection is that connection's end, and often the point.
+        tokio::spawn(async move { drop(converse(stream, &shared).await) });
+    }
+}
+
+async fn converse(mut stream: TcpStream, shared: &Mutex<Shared>) -> io::Result<()> {
+    let head = read_head(&mut stream).await?;
+    let script = {
+        let mut shared = lock(shared);
+        shared.heads.push(head);
+        shared
+            .next
+            .pop_front()
+            .unwrap_or_else(|| shared.usual.clone())
+    };
+    for step in script {
+        match step {
+            Step::Send(bytes) => {
+                stream.write_all(&bytes).await?;
+                lock(shared).sent += bytes.len() as u64;
+            }
+            Step::Flood(bytes) => loop {
+                stream.write_all(&bytes).await?;
+                lock(shared).sent += bytes.len() as u64;
+            },
+            Step::Await(gate) => gate.passed().await,
+            Step::Pause(duration) => tokio::time::sleep(duration).await,
+            Step::Hang => while stream.read(&mut [0; 64]).await? > 0 {},
+            Step::Reset => stream.set_zero_linger()?,
+        }
+    }
+    Ok(())
+}
+
+async fn read_head(stream: &mut TcpStream) -> io::Result<String> {
+    let mut head = Vec::new();
+    let mut chunk = [0; 4096];
+    while !head.windows(4).any(|window| window == b"\r\n\r\n") {
+        match stream.read(&mut chunk).await? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => head.extend_from_slice(&chunk[..read]),
+        }
+    }
+    Ok(String::from_utf8_lossy(&head).into_owned())
+}

@@ -1,0 +1,374 @@
+//! D7: one request for the balance, by awc.
+//!
+//! The token goes into one header of one request to one configured host, and
+//! nothing of a caller's request goes anywhere. awc is lenient where a cache
+//! must not be: [`D7Client`] sets one deadline over head and body, takes no
+//! redirect, no interim response, and no body that is not whole.
+//!
+//! Who calls it: the refresher, on the main thread. awc's client is `!Send`.
+
+pub mod tls;
+pub mod token;
+mod wire;
+
+use std::{cell::Cell, fmt::Write, io, time::Duration};
+
+use actix_http::error::ParseError;
+use awc::{
+    Client, ClientBuilder, ClientResponse, Connector,
+    error::{PayloadError, SendRequestError},
+    http::{
+        StatusCode, Uri,
+        header::{self, HeaderMap},
+    },
+};
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt, future::LocalBoxFuture};
+use tracing::warn;
+
+use self::{token::TokenSource, wire::Answer};
+use crate::{
+    balance::{
+        Reading,
+        source::{BalanceSource, FailureKind, Reloaded, RetryAfter, SourceError},
+    },
+    metrics::UpstreamMetrics,
+};
+
+/// The host that the token belongs to.
+pub const D7_HOST: &str = "api.d7networks.com";
+
+/// The largest body that can be an answer. A balance has some fifty bytes.
+const BODY_LIMIT: usize = 64 * 1024;
+
+/// How D7 is reached.
+pub struct Endpoint {
+    /// Scheme, host, port and path prefix, without a slash at the end.
+    pub base_url: String,
+    /// For DNS and TCP, and again for TLS.
+    pub connect_timeout: Duration,
+    /// The certificates to trust.
+    pub tls: rustls::ClientConfig,
+}
+
+/// D7 did not get built: the base URL is no URI for awc.
+#[derive(Debug, thiserror::Error)]
+#[error("the base URL cannot be used in a request")]
+pub struct BadBaseUrl;
+
+/// Asks D7 for the balance of the account whose token it holds.
+pub struct D7Client {
+    http: Client,
+    uri: Uri,
+    token: TokenSource,
+    metrics: UpstreamMetrics,
+}
+
+impl D7Client {
+    /// A client for one account. Opens no connection yet.
+    ///
+    /// # Errors
+    /// Where the base URL and D7's path make no URI.
+    pub fn new(
+        endpoint: Endpoint,
+        token: TokenSource,
+        metrics: UpstreamMetrics,
+    ) -> Result<Self, BadBaseUrl> {
+        let uri = format!("{}/messages/v1/balance", endpoint.base_url);
+        let connector = Connector::new()
+            .timeout(endpoint.connect_timeout)
+            .handshake_timeout(endpoint.connect_timeout)
+            // HTTP/1.1 by ALPN only, in the TLS configuration: awc's own
+            // `max_http_version` would throw that configuration away.
+            .rustls_0_23(endpoint.tls.into());
+        let http = ClientBuilder::new()
+            .connector(connector)
+            // One deadline of ours over head and body instead: awc's own
+            // timeout ends with the head.
+            .disable_timeout()
+            .disable_redirects()
+            .add_default_header((header::USER_AGENT, USER_AGENT))
+            .add_default_header((header::ACCEPT, "application/json"))
+            .finish();
+        Ok(Self {
+            http,
+            uri: uri.parse().map_err(|_| BadBaseUrl)?,
+            token,
+            metrics,
+        })
+    }
+
+    async fn ask(&self, within: Duration) -> Result<Reading, SourceError> {
+        // What is known of the head when the deadline passes in the body.
+        let status = Cell::new(None);
+        let asked = tokio::time::timeout(within, self.exchange(&status)).await;
+        let result = match asked {
+            Ok(result) => result,
+            Err(_) => Err(SourceError {
+                status: status.get(),
+                ..error(FailureKind::Timeout, "no whole answer in time")
+            }),
+        };
+        match &result {
+            Ok(_) => self.metrics.succeeded(),
+            Err(error) => self.metrics.failed(error.kind.as_str()),
+        }
+        result
+    }
+
+    /// Sends one request and reads its answer.
+    async fn exchange(&self, seen: &Cell<Option<u16>>) -> Result<Reading, SourceError> {
+        let mut response = self
+            .http
+            .get(self.uri.clone())
+            .insert_header((header::AUTHORIZATION, self.token.authorization()))
+            // At one request a minute a pooled connection buys nothing, and
+            // costs the race against the server that closes it.
+            .force_close()
+            .send()
+            .await
+            .map_err(|error| self.scrub(not_sent(&error)))?;
+        let status = response.status();
+        seen.set(Some(status.as_u16()));
+        if status.is_informational() {
+            return Err(SourceError {
+                status: Some(status.as_u16()),
+                ..error(
+                    FailureKind::InvalidResponse,
+                    "an interim response as the answer",
+                )
+            });
+        }
+        let body = match read(&mut response).await {
+            Ok(body) => Body::check(response.headers(), body),
+            Err(failed) => Err(failed),
+        };
+        self.classify(status, response.headers(), body)
+    }
+
+    /// The order of the contract: no whole answer, a dead-token code, the
+    /// status, the body.
+    fn classify(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: Result<Body, BodyError>,
+    ) -> Result<Reading, SourceError> {
+        let at = |kind, cause: &str| SourceError {
+            status: Some(status.as_u16()),
+            ..error(kind, cause)
+        };
+        let body = match body {
+            Ok(body) => body,
+            Err(BodyError::Reset(cause)) => {
+                return Err(self.scrub(at(FailureKind::Unreachable, &cause)));
+            }
+            Err(BodyError::Broken(cause)) => {
+                return Err(self.scrub(at(FailureKind::InvalidResponse, &cause)));
+            }
+        };
+        let answer = match &body {
+            Body::Whole(bytes) => Answer::parse(bytes),
+            Body::Unusable(_) => None,
+        };
+        let detail = answer.as_ref().and_then(Answer::detail);
+        let code = detail
+            .as_ref()
+            .and_then(|detail| detail.code.clone())
+            .filter(|code| !self.token.occurs_in(code.as_str()));
+        let is_dead = code.as_ref().is_some_and(wire::says_token_is_dead);
+        let kind = match status.as_u16() {
+            _ if is_dead => FailureKind::Unauthorized,
+            200 => {
+                return self
+                    .reading(&body, answer)
+                    .map_err(|cause| at(FailureKind::InvalidResponse, cause));
+            }
+            401 => FailureKind::Unauthorized,
+            402 => FailureKind::PaymentRequired,
+            403 if detail.is_some() => FailureKind::Forbidden,
+            429 => FailureKind::RateLimited,
+            500..=599 => FailureKind::Unavailable,
+            _ => FailureKind::UnexpectedStatus,
+        };
+        let said = detail.and_then(|detail| detail.message).unwrap_or_default();
+        Err(self.scrub(SourceError {
+            code,
+            retry_after: retry_after(status, headers),
+            ..at(kind, &said)
+        }))
+    }
+
+    fn reading(&self, body: &Body, answer: Option<Answer<'_>>) -> Result<Reading, &'static str> {
+        match body {
+            Body::Unusable(why) => Err(why),
+            Body::Whole(bytes) if bytes.is_empty() => {
+                Err("a 200 without a body, or without a framing of it")
+            }
+            Body::Whole(_) => {
+                let answer = answer.ok_or("a 200 whose body is not one JSON object")?;
+                let (reading, ignored) = answer.reading()?;
+                if ignored {
+                    self.metrics.ignored_sms_count();
+                    warn!(
+                        event = "sms_count_ignored",
+                        "D7 sent an sms_count that is no number"
+                    );
+                }
+                Ok(reading)
+            }
+        }
+    }
+
+    /// Makes D7's words fit for a log: without the token, which a broken proxy
+    /// may echo, and short.
+    fn scrub(&self, mut error: SourceError) -> SourceError {
+        error.cause = self.token.redact(&error.cause);
+        if error.cause.len() > CAUSE_LIMIT {
+            error
+                .cause
+                .truncate(error.cause.floor_char_boundary(CAUSE_LIMIT));
+            error.cause.push('…');
+        }
+        error
+    }
+}
+
+const CAUSE_LIMIT: usize = 256;
+const USER_AGENT: &str = concat!("d7-balance/", env!("CARGO_PKG_VERSION"));
+
+impl BalanceSource for D7Client {
+    fn fetch(&self, within: Duration) -> LocalBoxFuture<'_, Result<Reading, SourceError>> {
+        Box::pin(self.ask(within))
+    }
+
+    fn reload_credential(&self) -> Reloaded {
+        self.token.reload()
+    }
+}
+
+fn error(kind: FailureKind, cause: &str) -> SourceError {
+    SourceError {
+        kind,
+        status: None,
+        code: None,
+        retry_after: None,
+        cause: cause.to_owned(),
+    }
+}
+
+/// No response head came.
+fn not_sent(failed: &SendRequestError) -> SourceError {
+    let kind = match failed {
+        // A head that breaks off: the connection's fault.
+        SendRequestError::Response(ParseError::Io(_) | ParseError::Incomplete) => {
+            FailureKind::Unreachable
+        }
+        // Bytes came, but they were not HTTP.
+        SendRequestError::Response(_) => FailureKind::InvalidResponse,
+        _ => FailureKind::Unreachable,
+    };
+    error(kind, &chain(failed))
+}
+
+/// An error with its causes, for the log.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        // Writing to a `String` cannot fail.
+        let _: Result<(), std::fmt::Error> = write!(text, ": {next}");
+        cause = next.source();
+    }
+    text
+}
+
+/// What came after the head.
+enum Body {
+    Whole(Bytes),
+    /// Nothing to read a balance from; the status may still say something.
+    Unusable(&'static str),
+}
+
+/// The answer is not whole.
+enum BodyError {
+    /// The connection broke.
+    Reset(String),
+    /// The body's framing broke, or it ended early.
+    Broken(String),
+}
+
+/// Reads a body up to the limit.
+async fn read<S>(response: &mut ClientResponse<S>) -> Result<Body, BodyError>
+where
+    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+{
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.next().await {
+        body.extend_from_slice(&chunk.map_err(BodyError::from)?);
+        if body.len() > BODY_LIMIT {
+            return Ok(Body::Unusable("a 200 with more than 64 KiB"));
+        }
+    }
+    Ok(Body::Whole(body.freeze()))
+}
+
+impl From<PayloadError> for BodyError {
+    fn from(error: PayloadError) -> Self {
+        let cause = chain(&error);
+        match error {
+            PayloadError::Io(error) | PayloadError::Incomplete(Some(error)) if is_break(&error) => {
+                Self::Reset(cause)
+            }
+            _ => Self::Broken(cause),
+        }
+    }
+}
+
+/// Whether the connection broke, rather than its bytes making no sense.
+fn is_break(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::TimedOut
+    )
+}
+
+impl Body {
+    /// Checks what awc does not: that a body has the length that its head
+    /// promised, and no coding that nobody asked for.
+    fn check(headers: &HeaderMap, body: Self) -> Result<Self, BodyError> {
+        let Self::Whole(bytes) = body else {
+            return Ok(body);
+        };
+        let promised = headers
+            .get(header::CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.trim().parse::<usize>().ok());
+        if promised.is_some_and(|promised| promised != bytes.len()) {
+            return Err(BodyError::Broken("the body ended early".to_owned()));
+        }
+        let is_coded = headers
+            .get_all(header::CONTENT_ENCODING)
+            .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+        if is_coded {
+            return Ok(Self::Unusable("a 200 that is compressed, unasked"));
+        }
+        Ok(Self::Whole(bytes))
+    }
+}
+
+/// `Retry-After` counts with 429 and 503 (RFC 9110 section 10.2.3).
+fn retry_after(status: StatusCode, headers: &HeaderMap) -> Option<RetryAfter> {
+    if !matches!(status.as_u16(), 429 | 503) {
+        return None;
+    }
+    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit()) {
+        // Digits only: what does not fit is longer than any hold-down.
+        return Some(RetryAfter::Seconds(value.parse().unwrap_or(u64::MAX)));
+    }
+    httpdate::parse_http_date(value).ok().map(RetryAfter::Date)
+}

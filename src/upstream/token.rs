@@ -1,0 +1,200 @@
+//! The D7 token: held here, shown to one header, and to nothing else.
+
+use std::{
+    cell::RefCell,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use awc::http::header::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+use tracing::{info, warn};
+
+use crate::balance::source::Reloaded;
+
+/// Longer than any token that D7 makes.
+const LIMIT: usize = 8 * 1024;
+
+/// A token that can stand in a header.
+#[derive(Clone)]
+pub struct Token(SecretString);
+
+/// Why some text is no token. Never says what the text was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// White space, or nothing.
+    #[error("is empty")]
+    Empty,
+    /// More than 8 KiB.
+    #[error("is longer than 8 KiB")]
+    TooLong,
+    /// Not one line of text.
+    #[error("holds a control character; a token is one line of text")]
+    Control,
+}
+
+impl Token {
+    /// Cuts white space off both ends and checks what is left.
+    ///
+    /// # Errors
+    /// Where that cannot be a token.
+    pub fn parse(text: &SecretString) -> Result<Self, TokenError> {
+        let token = text.expose_secret().trim();
+        if token.is_empty() {
+            return Err(TokenError::Empty);
+        }
+        if token.len() > LIMIT {
+            return Err(TokenError::TooLong);
+        }
+        if token.chars().any(char::is_control) {
+            return Err(TokenError::Control);
+        }
+        Ok(Self(SecretString::from(token)))
+    }
+}
+
+/// Reads the text of a token from a file.
+///
+/// # Errors
+/// Where the file cannot be read, or is not UTF-8.
+pub fn read(path: &Path) -> io::Result<SecretString> {
+    fs::read_to_string(path).map(SecretString::from)
+}
+
+/// The token in force, and where a newer one may come from.
+pub struct TokenSource {
+    token: RefCell<Token>,
+    file: Option<PathBuf>,
+}
+
+impl TokenSource {
+    /// A source that begins with `token` and looks at `file` when asked.
+    pub fn new(token: Token, file: Option<PathBuf>) -> Self {
+        Self {
+            token: RefCell::new(token),
+            file,
+        }
+    }
+
+    /// The `Authorization` header, marked so that no `Debug` shows it.
+    pub(super) fn authorization(&self) -> HeaderValue {
+        let bearer = format!("Bearer {}", self.token.borrow().0.expose_secret());
+        let mut value = HeaderValue::from_maybe_shared(bearer.into_bytes())
+            .expect("a token is text without control characters");
+        value.set_sensitive(true);
+        value
+    }
+
+    /// Whether the token stands in `text`.
+    pub(super) fn occurs_in(&self, text: &str) -> bool {
+        text.contains(self.token.borrow().0.expose_secret())
+    }
+
+    /// `text` without the token.
+    pub(super) fn redact(&self, text: &str) -> String {
+        text.replace(self.token.borrow().0.expose_secret(), "[redacted]")
+    }
+
+    /// Reads the file again. What cannot be a token leaves the old one in
+    /// force.
+    pub(super) fn reload(&self) -> Reloaded {
+        let Some(path) = &self.file else {
+            return Reloaded::Same;
+        };
+        let problem = match read(path) {
+            Ok(text) => match Token::parse(&text) {
+                Ok(token) => return self.replace(token),
+                Err(error) => error.to_string(),
+            },
+            Err(error) => format!("cannot be read: {}", error.kind()),
+        };
+        warn!(
+            event = "token_unusable",
+            problem, "the token file was not taken over"
+        );
+        Reloaded::Same
+    }
+
+    fn replace(&self, token: Token) -> Reloaded {
+        let is_same = self.token.borrow().0.expose_secret() == token.0.expose_secret();
+        if is_same {
+            return Reloaded::Same;
+        }
+        self.token.replace(token);
+        info!(event = "token_changed", "a changed token was taken over");
+        Reloaded::Changed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use secrecy::{ExposeSecret, SecretString};
+
+    use super::{Token, TokenError, TokenSource};
+    use crate::balance::source::Reloaded;
+
+    fn parse(text: &str) -> Result<Token, TokenError> {
+        Token::parse(&SecretString::from(text))
+    }
+
+    fn source(token: &str, file: Option<&std::path::Path>) -> TokenSource {
+        TokenSource::new(parse(token).ok().unwrap(), file.map(Into::into))
+    }
+
+    #[test]
+    fn a_token_is_one_line_with_the_white_space_round_it_cut() {
+        let token = parse(" \t\r\nabc.def \n").ok().unwrap();
+
+        assert_eq!(token.0.expose_secret(), "abc.def");
+        for (text, error) in [
+            ("", TokenError::Empty),
+            (" \n\t", TokenError::Empty),
+            ("a\nb", TokenError::Control),
+            ("a\0b", TokenError::Control),
+            ("a\u{7f}b", TokenError::Control),
+            ("a\u{85}b", TokenError::Control),
+            (&"a".repeat(8 * 1024 + 1), TokenError::TooLong),
+        ] {
+            assert_eq!(parse(text).err(), Some(error), "{text:?}");
+        }
+        assert!(parse(&"a".repeat(8 * 1024)).is_ok());
+        assert!(parse("tökén").is_ok());
+    }
+
+    #[test]
+    fn the_header_does_not_show_itself() {
+        let header = source("MARKER", None).authorization();
+
+        assert_eq!(header.as_bytes(), b"Bearer MARKER");
+        assert!(!format!("{header:?}").contains("MARKER"));
+    }
+
+    #[test]
+    fn reloading_takes_a_changed_token_and_keeps_the_old_one_otherwise() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("token");
+        let source = source("one", Some(&path));
+
+        assert_eq!(source.reload(), Reloaded::Same, "no file");
+        fs::write(&path, "one\n").unwrap();
+        assert_eq!(source.reload(), Reloaded::Same, "the same token");
+        fs::write(&path, " \n").unwrap();
+        assert_eq!(source.reload(), Reloaded::Same, "an empty file");
+        fs::write(&path, [0xff, 0xfe]).unwrap();
+        assert_eq!(source.reload(), Reloaded::Same, "not UTF-8");
+        assert_eq!(source.authorization().as_bytes(), b"Bearer one");
+        fs::write(&path, "two\n").unwrap();
+        assert_eq!(source.reload(), Reloaded::Changed);
+        assert_eq!(source.authorization().as_bytes(), b"Bearer two");
+    }
+
+    #[test]
+    fn a_token_is_taken_out_of_foreign_text() {
+        let source = source("MARKER", None);
+
+        assert!(source.occurs_in("A_MARKER_B"));
+        assert_eq!(source.redact("MARKER, MARKER!"), "[redacted], [redacted]!");
+    }
+}
