@@ -3,7 +3,9 @@
 //! request to D7 per time to live.
 
 pub mod balance;
+pub mod callers;
 pub mod clock;
+pub mod http;
 pub mod metrics;
 pub mod simulator;
 pub mod upstream;

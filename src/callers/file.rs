@@ -1,0 +1,255 @@
+//! Where keys are written down: the TOML file, and the inline form of
+//! `D7B_KEYS`. Reading takes all of it or nothing; adding a key keeps every
+//! byte that was there.
+
+use std::{
+    collections::HashSet,
+    fs, io,
+    io::Write,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+use serde::Deserialize;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use super::{
+    KeyRecord,
+    key::{Digest, KeyId},
+};
+
+/// Why a list of keys cannot be used. Tells where, never what stands there.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// Not TOML of the expected shape.
+    #[error("line {line}: {problem}")]
+    Toml {
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A key that cannot be right.
+    #[error("key {number}: {problem}")]
+    Key {
+        /// Counted from 1.
+        number: usize,
+        /// What is wrong.
+        problem: &'static str,
+    },
+    /// Nobody could ask.
+    #[error("holds no key; make one with `d7-balance key new --client NAME`")]
+    Empty,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeysFile {
+    #[serde(default)]
+    keys: Vec<RawKey>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawKey {
+    client: String,
+    id: String,
+    sha256: String,
+    expires: Option<toml::value::Datetime>,
+}
+
+/// Reads the text of a key file.
+///
+/// # Errors
+/// The first thing that is wrong with it.
+pub fn parse_file(text: &str) -> Result<Vec<KeyRecord>, KeysError> {
+    let file: KeysFile = toml::from_str(text).map_err(|error| KeysError::Toml {
+        line: line_of(text, error.span().map_or(0, |span| span.start)),
+        problem: error.message().to_owned(),
+    })?;
+    collect(file.keys.into_iter().map(RawKey::check))
+}
+
+/// Reads the inline form: `client:id:sha256hex`, comma-separated.
+///
+/// # Errors
+/// The first thing that is wrong with it.
+pub fn parse_inline(text: &str) -> Result<Vec<KeyRecord>, KeysError> {
+    let entries = text.split(',').map(str::trim).filter(|e| !e.is_empty());
+    collect(entries.map(|entry| {
+        let mut fields = entry.split(':');
+        match (fields.next(), fields.next(), fields.next(), fields.next()) {
+            (Some(client), Some(id), Some(sha256), None) => check(client, id, sha256, None),
+            _ => Err("must be client:id:sha256hex"),
+        }
+    }))
+}
+
+fn collect(
+    keys: impl Iterator<Item = Result<KeyRecord, &'static str>>,
+) -> Result<Vec<KeyRecord>, KeysError> {
+    let mut ids = HashSet::new();
+    let mut records = Vec::new();
+    for (index, key) in keys.enumerate() {
+        let record = key
+            .and_then(|record| {
+                if ids.insert(record.id) {
+                    Ok(record)
+                } else {
+                    Err("has the id of another key; ids are unique")
+                }
+            })
+            .map_err(|problem| KeysError::Key {
+                number: index + 1,
+                problem,
+            })?;
+        records.push(record);
+    }
+    if records.is_empty() {
+        return Err(KeysError::Empty);
+    }
+    Ok(records)
+}
+
+impl RawKey {
+    fn check(self) -> Result<KeyRecord, &'static str> {
+        let expires = self
+            .expires
+            .map(|end| {
+                OffsetDateTime::parse(&end.to_string(), &Rfc3339)
+                    .map(SystemTime::from)
+                    .map_err(|_| "expires must be a date and time with an offset, such as 2027-01-31T00:00:00Z")
+            })
+            .transpose()?;
+        check(&self.client, &self.id, &self.sha256, expires)
+    }
+}
+
+fn check(
+    client: &str,
+    id: &str,
+    sha256: &str,
+    expires: Option<SystemTime>,
+) -> Result<KeyRecord, &'static str> {
+    if !is_client_name(client) {
+        return Err("client must match [a-z0-9][a-z0-9._-]{0,62}");
+    }
+    Ok(KeyRecord {
+        client: client.to_owned(),
+        id: KeyId::parse(id).ok_or("id must match [0-9a-z]{8}")?,
+        digest: Digest::parse(sha256).ok_or("sha256 must be 64 lower-case hexadecimal digits")?,
+        expires,
+    })
+}
+
+/// `[a-z0-9][a-z0-9._-]{0,62}`.
+pub fn is_client_name(text: &str) -> bool {
+    let plain = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    match text.as_bytes() {
+        [first, rest @ ..] => {
+            plain(first) && rest.len() <= 62 && rest.iter().all(|b| plain(b) || b"._-".contains(b))
+        }
+        [] => false,
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    1 + text.bytes().take(offset).filter(|b| *b == b'\n').count()
+}
+
+/// A key as a table of the key file.
+pub fn record(record: &KeyRecord) -> String {
+    let expires = record
+        .expires
+        .and_then(|end| OffsetDateTime::from(end).format(&Rfc3339).ok())
+        .map(|end| format!("expires = {end}\n"))
+        .unwrap_or_default();
+    format!(
+        "[[keys]]\nclient = \"{}\"\nid = \"{}\"\nsha256 = \"{}\"\n{expires}",
+        record.client, record.id, record.digest
+    )
+}
+
+/// A key in the form of `D7B_KEYS`, which knows no expiry.
+pub fn inline(record: &KeyRecord) -> String {
+    format!("{}:{}:{}", record.client, record.id, record.digest)
+}
+
+/// Whole seconds: what a key file shows of a time.
+pub fn expiry(now: SystemTime, life: Duration) -> Option<SystemTime> {
+    let since_epoch = now
+        .checked_add(life)?
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .ok()?;
+    // Four digits for the year are all that TOML knows.
+    const YEAR_10000: u64 = 253_402_300_800;
+    let seconds = since_epoch.as_secs();
+    (seconds < YEAR_10000).then(|| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+}
+
+/// Why a key could not be added. The file is what it was before.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// The file cannot be read.
+    #[error("the key file cannot be read")]
+    Read(#[source] io::Error),
+    /// The file is not a good key file as it stands.
+    #[error("the key file is not in order, so nothing was added to it")]
+    Bad(#[source] KeysError),
+    /// The new file cannot be written.
+    #[error("the key file cannot be written")]
+    Write(#[source] io::Error),
+}
+
+/// Adds a key to the file at `path`, which is made if it is missing. Readers
+/// see the old file or the new one, whole. The file's mode is 600 when it is
+/// made, and kept afterwards.
+///
+/// # Errors
+/// The file cannot be read, is not in order, or cannot be written.
+pub fn append(path: &Path, new: &KeyRecord) -> Result<(), AppendError> {
+    // A link is followed, so that it is not replaced by a file.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let (mut text, mode) = match fs::read_to_string(&path) {
+        Ok(text) => {
+            let mode = fs::metadata(&path)
+                .map_err(AppendError::Read)?
+                .permissions();
+            (text, mode)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            (String::new(), fs::Permissions::from_mode(0o600))
+        }
+        Err(error) => return Err(AppendError::Read(error)),
+    };
+    match parse_file(&text) {
+        Ok(_) | Err(KeysError::Empty) => {}
+        Err(error) => return Err(AppendError::Bad(error)),
+    }
+    if !text.is_empty() {
+        text.push_str(if text.ends_with('\n') { "\n" } else { "\n\n" });
+    }
+    text.push_str(&record(new));
+    parse_file(&text).map_err(AppendError::Bad)?;
+    replace(&path, &text, mode).map_err(AppendError::Write)
+}
+
+fn replace(path: &Path, text: &str, mode: fs::Permissions) -> io::Result<()> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::Builder::new()
+        .prefix(".keys-")
+        .permissions(mode)
+        .tempfile_in(directory)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    // The rename is on disk only when the directory is.
+    fs::File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests;

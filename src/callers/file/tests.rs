@@ -1,0 +1,182 @@
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    time::{Duration, SystemTime},
+};
+
+use super::{AppendError, append, expiry, inline, is_client_name, parse_file, parse_inline};
+use crate::callers::{KeyRecord, key::NewKey};
+
+fn key(client: &str) -> KeyRecord {
+    let new = NewKey::generate().unwrap();
+    KeyRecord {
+        client: client.to_owned(),
+        id: new.id,
+        digest: new.digest,
+        expires: None,
+    }
+}
+
+fn sha() -> String {
+    "0".repeat(64)
+}
+
+#[test]
+fn a_file_tells_clients_ids_digests_and_expiry() {
+    let text = format!(
+        "# teams\n[[keys]]\nclient = \"billing\"\nid = \"k3j9x2ab\"\nsha256 = \"{0}\"\n\
+         expires = 2027-01-31T00:00:00Z\n[[keys]]\nclient = \"billing\"\nid = \"aaaaaaaa\"\n\
+         sha256 = \"{0}\"\nexpires = 2027-01-31T02:00:00+02:00\n",
+        sha()
+    );
+
+    let keys = parse_file(&text).unwrap();
+
+    assert_eq!(keys.len(), 2);
+    assert_eq!(keys[0].client, "billing");
+    assert_eq!(keys[0].id.as_str(), "k3j9x2ab");
+    assert_eq!(
+        keys[0].expires,
+        Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_801_353_600))
+    );
+    assert_eq!(keys[0].expires, keys[1].expires);
+}
+
+#[test]
+fn what_is_wrong_with_a_file_is_told_by_place_and_never_by_content() {
+    let table = |client: &str, id: &str, sha256: &str, rest: &str| {
+        format!("[[keys]]\nclient = \"{client}\"\nid = \"{id}\"\nsha256 = \"{sha256}\"\n{rest}\n")
+    };
+    let good = table("a", "k3j9x2ab", &sha(), "");
+
+    for (text, told) in [
+        (String::new(), "holds no key"),
+        ("keys = []".to_owned(), "holds no key"),
+        ("[[keys]]\nclient = ".to_owned(), "line 2: "),
+        (
+            "[[keys]]\nclient = \"a\"\n".to_owned(),
+            "missing field `id`",
+        ),
+        (
+            table("MARKER", "k3j9x2ab", &sha(), ""),
+            "key 1: client must match",
+        ),
+        (table("a", "MARKER", &sha(), ""), "key 1: id must match"),
+        (
+            table("a", "k3j9x2ab", "MARKER", ""),
+            "key 1: sha256 must be",
+        ),
+        (
+            table("a", "k3j9x2ab", &sha(), "expires = 2027-01-31"),
+            "key 1: expires must be a date and time with an offset",
+        ),
+        (
+            table("a", "k3j9x2ab", &sha(), "color = \"MARKER\""),
+            "unknown field `color`",
+        ),
+        (format!("{good}{good}"), "key 2: has the id of another key"),
+    ] {
+        let error = parse_file(&text).unwrap_err().to_string();
+        assert!(error.contains(told), "{text:?}: {error}");
+        assert!(!error.contains("MARKER"), "{error}");
+    }
+}
+
+#[test]
+fn the_inline_form_is_read_with_blanks_and_a_trailing_comma() {
+    let (one, two) = (key("billing"), key("billing"));
+
+    let keys = parse_inline(&format!(" {} ,\n{},", inline(&one), inline(&two))).unwrap();
+
+    assert_eq!(keys, [one, two]);
+}
+
+#[test]
+fn a_bad_inline_key_is_told_by_its_number() {
+    let good = inline(&key("a"));
+
+    for (text, told) in [
+        (String::new(), "holds no key"),
+        (" , ".to_owned(), "holds no key"),
+        (
+            format!("{good},MARKER"),
+            "key 2: must be client:id:sha256hex",
+        ),
+        (
+            format!("{good}:MARKER"),
+            "key 1: must be client:id:sha256hex",
+        ),
+        (format!("{good},{good}"), "key 2: has the id of another key"),
+    ] {
+        let error = parse_inline(&text).unwrap_err().to_string();
+        assert!(error.contains(told), "{text:?}: {error}");
+        assert!(!error.contains("MARKER"), "{error}");
+    }
+}
+
+#[test]
+fn client_names_have_one_shape() {
+    for name in ["a", "0", "billing", "team-1.eu_west", &"a".repeat(63)] {
+        assert!(is_client_name(name), "{name}");
+    }
+    for name in ["", "-a", ".a", "A", "ä", "a b", "a\n", &"a".repeat(64)] {
+        assert!(!is_client_name(name), "{name:?}");
+    }
+}
+
+#[test]
+fn appending_makes_a_private_file_and_keeps_what_is_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("keys.toml");
+
+    append(&path, &key("first")).unwrap();
+    let made = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+    let mut text = fs::read_to_string(&path).unwrap();
+    text.insert_str(0, "# ours, do not touch\n");
+    text.push_str("# the end, without a newline");
+    fs::write(&path, &text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    append(&path, &key("second")).unwrap();
+
+    assert_eq!(made, 0o600);
+    let after = fs::read_to_string(&path).unwrap();
+    assert!(after.starts_with(&text), "{after}");
+    assert_eq!(parse_file(&after).unwrap()[1].client, "second");
+    let kept = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(kept, 0o640);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn appending_follows_a_link_and_leaves_a_bad_file_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, link) = (directory.path().join("real"), directory.path().join("link"));
+    fs::write(&path, "").unwrap();
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+
+    append(&link, &key("first")).unwrap();
+
+    assert!(link.is_symlink());
+    assert_eq!(
+        parse_file(&fs::read_to_string(&path).unwrap())
+            .unwrap()
+            .len(),
+        1
+    );
+
+    fs::write(&path, "keys = 7").unwrap();
+    let error = append(&path, &key("second")).unwrap_err();
+
+    assert!(matches!(error, AppendError::Bad(_)));
+    assert_eq!(fs::read_to_string(&path).unwrap(), "keys = 7");
+}
+
+#[test]
+fn an_expiry_is_whole_seconds_and_ends_with_the_year_9999() {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_500);
+
+    let end = expiry(now, Duration::from_secs(60)).unwrap();
+
+    assert_eq!(end, SystemTime::UNIX_EPOCH + Duration::from_secs(61));
+    assert_eq!(expiry(now, Duration::from_secs(300_000_000_000)), None);
+}

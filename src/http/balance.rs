@@ -1,0 +1,127 @@
+//! `GET /balance`: the route that the service is there for.
+
+use std::fmt::Write;
+
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder,
+    http::header::{self, HeaderName, HeaderValue},
+    web::Data,
+};
+
+use super::{
+    auth::Authenticated, directives, preconditions, problem::ApiError, request_log::RequestFacts,
+};
+use crate::balance::{
+    refresher::Part,
+    service::{BalanceService, CacheStatus, Now, Served, Way},
+};
+
+/// Answers the balance, from the store or by way of a refresh.
+pub(super) async fn get_balance(
+    _caller: Authenticated,
+    request: HttpRequest,
+    service: Data<BalanceService>,
+) -> Result<HttpResponse, ApiError> {
+    let asked = directives::asked(request.headers());
+    let answer = match service.get_now(&asked) {
+        Now::Answer(answer) => answer,
+        Now::Wait => service.get(&asked).await,
+    };
+    let served = answer.map_err(ApiError::NoBalance)?;
+    RequestFacts::note(&request, |facts| {
+        facts.cache = Some(outcome(&served.status))
+    });
+    Ok(respond(&request, &served))
+}
+
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+
+fn respond(request: &HttpRequest, served: &Served) -> HttpResponse {
+    let snapshot = &served.snapshot;
+    let is_known = preconditions::none_match_fails(request.headers(), snapshot.etag());
+    let mut answer = if is_known {
+        HttpResponse::NotModified()
+    } else {
+        HttpResponse::Ok()
+    };
+    insert_caching_headers(&mut answer, served);
+    if is_known {
+        return answer.finish();
+    }
+    answer
+        .insert_header((
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        ))
+        .body(snapshot.body().clone())
+}
+
+/// What 200 and 304 have in common (RFC 9110 section 15.4.5).
+fn insert_caching_headers(answer: &mut HttpResponseBuilder, served: &Served) {
+    // A browser may keep it but asks each time, so that a revoked key or a
+    // top-up counts at once.
+    const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("private, no-cache");
+    const VARY: HeaderValue = HeaderValue::from_static("Authorization, Cookie");
+    answer
+        .insert_header((header::CACHE_CONTROL, CACHE_CONTROL))
+        .insert_header((header::VARY, VARY))
+        .insert_header((header::AGE, served.age.as_secs()));
+    let etag = HeaderValue::from_maybe_shared(served.snapshot.etag().clone());
+    let status = HeaderValue::from_maybe_shared(render(&served.status));
+    if let (Ok(etag), Ok(status)) = (etag, status) {
+        answer
+            .insert_header((header::ETAG, etag))
+            .insert_header((CACHE_STATUS, status));
+    }
+}
+
+/// RFC 9211, parameters in the contract's order.
+fn render(status: &CacheStatus) -> String {
+    let mut text = String::with_capacity(96);
+    text.push_str("d7-balance; ");
+    match status.way {
+        Way::Hit => text.push_str("hit"),
+        Way::Forwarded {
+            forward,
+            status,
+            part,
+        } => {
+            text.push_str("fwd=");
+            text.push_str(forward.as_str());
+            if let Some(status) = status {
+                push(&mut text, "fwd-status", format_args!("{status}"));
+            }
+            match part {
+                Some(Part::Started) => text.push_str("; stored"),
+                Some(Part::Joined) => text.push_str("; collapsed"),
+                None => {}
+            }
+        }
+    }
+    push(&mut text, "ttl", format_args!("{}", status.ttl));
+    if let Some(detail) = status.detail {
+        push(&mut text, "detail", format_args!("{}", detail.as_str()));
+    }
+    text
+}
+
+fn push(text: &mut String, name: &str, value: std::fmt::Arguments<'_>) {
+    // Writing to a `String` cannot fail.
+    let _: std::fmt::Result = write!(text, "; {name}={value}");
+}
+
+/// Every word of [`outcome`].
+pub(super) const OUTCOMES: [&str; 5] = ["hit", "stale", "stored", "collapsed", "fallback"];
+
+/// What the cache did, in one word of a closed set.
+fn outcome(status: &CacheStatus) -> &'static str {
+    match status.way {
+        Way::Hit if status.ttl >= 0 => "hit",
+        Way::Hit => "stale",
+        Way::Forwarded { part, .. } => match part {
+            Some(Part::Started) => "stored",
+            Some(Part::Joined) => "collapsed",
+            None => "fallback",
+        },
+    }
+}

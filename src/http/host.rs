@@ -1,0 +1,75 @@
+//! Which hosts a listener on a loopback address answers for.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use actix_web::{dev::RequestHead, http::header};
+
+/// Whether a request is meant for this machine by name. A web page can have
+/// its own name point to 127.0.0.1, but cannot change what its browser sends
+/// as `Host`.
+pub(super) fn is_local(head: &RequestHead) -> bool {
+    // A target in absolute form counts instead of the header (RFC 9112
+    // section 3.2.2).
+    let authority = match head.uri.authority() {
+        Some(authority) => Some(authority.as_str()),
+        None => head
+            .headers()
+            .get(header::HOST)
+            .and_then(|host| host.to_str().ok()),
+    };
+    authority.is_some_and(names_this_machine)
+}
+
+fn names_this_machine(authority: &str) -> bool {
+    let is_port = |port: &str| port.bytes().all(|b| b.is_ascii_digit());
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if is_port(port) => host,
+        _ => authority,
+    };
+    match host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+    {
+        Some(host) => host.parse().is_ok_and(|ip: Ipv6Addr| ip.is_loopback()),
+        None => {
+            host.eq_ignore_ascii_case("localhost")
+                || host.parse().is_ok_and(|ip: Ipv4Addr| ip.is_loopback())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_this_machine;
+
+    #[test]
+    fn only_names_of_this_machine_are_local() {
+        for host in [
+            "localhost",
+            "LocalHost:8080",
+            "127.0.0.1",
+            "127.0.0.1:8080",
+            "127.9.9.9",
+            "[::1]",
+            "[::1]:8080",
+        ] {
+            assert!(names_this_machine(host), "{host}");
+        }
+        for host in [
+            "",
+            ":8080",
+            "example.com",
+            "localhost.example.com",
+            "127.0.0.1.example.com",
+            "10.0.0.1",
+            "[::2]",
+            "::1",
+            "[127.0.0.1]",
+            "user@localhost",
+            "localhost:x",
+            "0.0.0.0",
+        ] {
+            assert!(!names_this_machine(host), "{host}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Descriptions for people and machines: the interface, and each error.
+
+use std::fmt::Write;
+
+use actix_web::{
+    HttpMessage, HttpRequest, HttpResponse,
+    http::header::{self, Accept, Header},
+    web::Path,
+};
+use serde::Serialize;
+
+use super::problem::{ApiError, Code, Retry};
+
+const OPENAPI: &str = include_str!("../../openapi.yaml");
+
+/// A release changes these pages and nothing else does.
+const CACHE_CONTROL: (header::HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=300");
+
+pub(super) async fn get_openapi() -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("application/yaml")
+        .insert_header(CACHE_CONTROL)
+        .body(OPENAPI)
+}
+
+pub(super) async fn list_problems(request: HttpRequest) -> HttpResponse {
+    let problems: Vec<_> = Code::ALL.into_iter().map(Description::of).collect();
+    respond(&request, &problems, "Problems", &problems)
+}
+
+pub(super) async fn get_problem(
+    request: HttpRequest,
+    code: Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let code = Code::ALL
+        .into_iter()
+        .find(|known| known.as_str() == *code)
+        .ok_or(ApiError::NotFound)?;
+    let problem = Description::of(code);
+    let problems = std::slice::from_ref(&problem);
+    Ok(respond(&request, &problem, problem.title, problems))
+}
+
+/// A row of the table, for a reader.
+#[derive(Serialize)]
+struct Description {
+    #[serde(rename = "type")]
+    kind: String,
+    code: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'static str,
+    retryable: bool,
+}
+
+impl Description {
+    fn of(code: Code) -> Self {
+        let entry = code.entry();
+        Self {
+            kind: format!("/problems/{}", code.as_str()),
+            code: code.as_str(),
+            title: entry.title,
+            status: entry.status,
+            detail: entry.detail,
+            retryable: entry.retry == Retry::Yes,
+        }
+    }
+}
+
+/// HTML, or JSON where the caller would rather have that.
+fn respond(
+    request: &impl HttpMessage,
+    json: &impl Serialize,
+    title: &str,
+    problems: &[Description],
+) -> HttpResponse {
+    let mut answer = HttpResponse::Ok();
+    answer
+        .insert_header(CACHE_CONTROL)
+        .insert_header((header::VARY, "Accept"));
+    if prefers_json(request) {
+        answer.json(json)
+    } else {
+        answer
+            .content_type("text/html; charset=utf-8")
+            .body(html(title, problems))
+    }
+}
+
+fn prefers_json(request: &impl HttpMessage) -> bool {
+    let Ok(accept) = Accept::parse(request) else {
+        return false;
+    };
+    accept
+        .ranked()
+        .iter()
+        .find_map(
+            |range| match (range.type_().as_str(), range.subtype().as_str()) {
+                ("application", "json" | "problem+json") => Some(true),
+                ("application", _) if range.suffix().is_some_and(|suffix| suffix == "json") => {
+                    Some(true)
+                }
+                ("text" | "*", "html" | "*") => Some(false),
+                _ => None,
+            },
+        )
+        .unwrap_or(false)
+}
+
+/// A plain page. Every text in it is a constant of ours, and `&`, `<` and
+/// quotes do not occur in them but in code spans that are escaped here.
+fn html(title: &str, problems: &[Description]) -> String {
+    let mut page = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{0} - d7-balance</title>\n\
+         <h1>{0}</h1>\n",
+        escape(title)
+    );
+    for problem in problems {
+        let retry = if problem.retryable {
+            "Waiting can help: the answer says how long in Retry-After."
+        } else {
+            "Waiting does not help."
+        };
+        // Writing to a `String` cannot fail.
+        let _: std::fmt::Result = write!(
+            page,
+            "<h2><a href=\"{}\"><code>{}</code></a> ({})</h2>\n<p>{}.</p>\n<p>{}</p>\n<p>{retry}</p>\n",
+            problem.kind,
+            problem.code,
+            problem.status,
+            escape(problem.title),
+            escape(problem.detail),
+        );
+    }
+    if problems.len() == 1 {
+        page.push_str("<p><a href=\"/problems\">All problems</a></p>\n");
+    }
+    page.push_str("</html>\n");
+    page
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
+}

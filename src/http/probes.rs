@@ -1,0 +1,77 @@
+//! Whether the process lives and is ready, and its figures.
+//!
+//! `livez` looks at nothing. `readyz` follows the process's own life only: an
+//! outage of D7 must not take every replica out of rotation.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, Ordering},
+};
+
+use actix_web::{HttpResponse, http::header, web::Data};
+
+use super::problem::ApiError;
+use crate::metrics::Metrics;
+
+/// Where the process stands in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Not everything is loaded and bound yet.
+    Starting,
+    /// Requests are welcome.
+    Ready,
+    /// A signal to stop has come.
+    ShuttingDown,
+}
+
+/// The process's [`Phase`], shared by all threads. It only moves forward.
+#[derive(Debug, Clone, Default)]
+pub struct Readiness(Arc<AtomicU8>);
+
+impl Readiness {
+    /// The phase now.
+    pub fn phase(&self) -> Phase {
+        match self.0.load(Ordering::Relaxed) {
+            0 => Phase::Starting,
+            1 => Phase::Ready,
+            _ => Phase::ShuttingDown,
+        }
+    }
+
+    /// Both listeners are bound and served.
+    pub fn ready(&self) {
+        self.0.fetch_max(1, Ordering::Relaxed);
+    }
+
+    /// The first signal to stop has come.
+    pub fn shutting_down(&self) {
+        self.0.fetch_max(2, Ordering::Relaxed);
+    }
+}
+
+pub(super) async fn get_livez() -> HttpResponse {
+    fine("alive")
+}
+
+pub(super) async fn get_readyz(readiness: Data<Readiness>) -> Result<HttpResponse, ApiError> {
+    match readiness.phase() {
+        Phase::Starting => Err(ApiError::Starting),
+        Phase::Ready => Ok(fine("ready")),
+        Phase::ShuttingDown => Err(ApiError::ShuttingDown),
+    }
+}
+
+fn fine(status: &str) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .body(format!("{{\"status\":\"{status}\"}}"))
+}
+
+pub(super) async fn get_metrics(metrics: Data<Metrics>) -> Result<HttpResponse, ApiError> {
+    let text = metrics.render().map_err(|_| ApiError::Internal)?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .body(text))
+}

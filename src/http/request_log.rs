@@ -1,0 +1,315 @@
+//! The one middleware: what happens to every request, whatever it is.
+//!
+//! It gives the request its id, checks the host on a loopback listener, turns a
+//! panic into a problem, renders every [`ApiError`], adds the headers that all
+//! answers carry, counts, and logs one event at the end.
+//!
+//! It is the outermost layer, and stays so: after a panic it can only return an
+//! `Err`, which layers outside of it would pass by.
+
+mod denials;
+
+use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use actix_http::ConnectionType;
+use actix_web::{
+    Error, HttpMessage, HttpRequest, HttpResponse,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    error::InternalError,
+    http::{
+        Method, StatusCode,
+        header::{self, HeaderMap, HeaderName, HeaderValue},
+    },
+    middleware::Next,
+};
+use futures_util::FutureExt;
+use uuid::Uuid;
+
+use self::denials::DenialLog;
+use super::{
+    balance::OUTCOMES,
+    host::is_local,
+    probes::{Phase, Readiness},
+    problem::{ApiError, Code},
+};
+use crate::{
+    callers::{Caller, Denial},
+    clock::Clock,
+    metrics::{Metrics, RequestMetrics},
+};
+
+/// What is learnt of a request on its way, for its log event.
+#[derive(Default)]
+pub(super) struct RequestFacts {
+    pub(super) caller: Option<Caller>,
+    pub(super) denial: Option<Denial>,
+    pub(super) cache: Option<&'static str>,
+}
+
+impl RequestFacts {
+    /// Adds to the facts of `request`.
+    pub(super) fn note(request: &HttpRequest, note: impl FnOnce(&mut Self)) {
+        let mut extensions = request.extensions_mut();
+        if let Some(facts) = extensions.get_mut::<Self>() {
+            note(facts);
+        } else {
+            let mut facts = Self::default();
+            note(&mut facts);
+            extensions.insert(facts);
+        }
+    }
+}
+
+/// Which listener a request came in by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listener {
+    /// Counted, and logged at `info`.
+    Public,
+    /// Not counted, and logged at `debug`: probes and scrapes come often.
+    Admin,
+}
+
+/// The middleware's state, one for each listener.
+pub struct RequestLog {
+    listener: Listener,
+    is_loopback: bool,
+    clock: Arc<dyn Clock>,
+    readiness: Readiness,
+    metrics: RequestMetrics,
+    denials: DenialLog,
+}
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+impl RequestLog {
+    /// The middleware of a listener that is bound to `ip`.
+    pub fn new(
+        listener: Listener,
+        ip: IpAddr,
+        clock: Arc<dyn Clock>,
+        readiness: Readiness,
+        metrics: &Metrics,
+    ) -> Self {
+        Self {
+            listener,
+            is_loopback: ip.is_loopback(),
+            clock,
+            readiness,
+            metrics: metrics.for_requests(&OUTCOMES, &Denial::ALL.map(Denial::as_str)),
+            denials: DenialLog::default(),
+        }
+    }
+
+    /// Handles one request.
+    ///
+    /// # Errors
+    /// After a panic only, and with the whole answer in it: the request that
+    /// an `Ok` needs is lost with the task's stack.
+    pub async fn handle<B: MessageBody + 'static>(
+        self: Arc<Self>,
+        request: ServiceRequest,
+        next: Next<B>,
+    ) -> Result<ServiceResponse<BoxBody>, Error> {
+        let started = self.clock.mono();
+        let id = request_id(request.headers());
+        let method = request.method().clone();
+        let will_close =
+            has_body(request.headers()) || self.readiness.phase() == Phase::ShuttingDown;
+        let finish = |response: &mut HttpResponse| {
+            insert_common_headers(response.headers_mut(), &id);
+            if will_close {
+                response
+                    .head_mut()
+                    .set_connection_type(ConnectionType::Close);
+            }
+        };
+        let answered = |status: StatusCode, code: Option<Code>, request: Option<&HttpRequest>| {
+            self.complete(Completed {
+                duration: self.clock.mono().since(started),
+                method: &method,
+                id: to_text(&id),
+                status,
+                code,
+                request,
+            });
+        };
+
+        if self.is_loopback && !is_local(request.head()) {
+            let error = ApiError::Misdirected;
+            let mut response = error.render(to_text(&id));
+            finish(&mut response);
+            answered(
+                response.status(),
+                Some(error.code()),
+                Some(request.request()),
+            );
+            return Ok(request.into_response(response));
+        }
+        // What a panic leaves half done is not used again: the request's own
+        // state is gone with it, and shared state is replaced whole.
+        match AssertUnwindSafe(next.call(request)).catch_unwind().await {
+            Ok(Ok(response)) => {
+                let (mut response, code) = rendered(response, to_text(&id));
+                finish(response.response_mut());
+                answered(response.status(), code, Some(response.request()));
+                Ok(response)
+            }
+            Ok(Err(_)) | Err(_) => {
+                let error = ApiError::Internal;
+                let mut response = error.render(to_text(&id));
+                finish(&mut response);
+                answered(response.status(), Some(error.code()), None);
+                Err(InternalError::from_response(error, response).into())
+            }
+        }
+    }
+
+    /// Counts a request and logs its one event.
+    fn complete(&self, completed: Completed<'_>) {
+        let Completed {
+            duration,
+            method,
+            id,
+            status,
+            code,
+            request,
+        } = completed;
+        let extensions = request.map(HttpRequest::extensions);
+        let facts = extensions
+            .as_ref()
+            .and_then(|facts| facts.get::<RequestFacts>());
+        let route = request.and_then(HttpRequest::match_pattern);
+        let denial = facts.and_then(|facts| facts.denial).map(Denial::as_str);
+        let cache = facts.and_then(|facts| facts.cache);
+        let caller = facts.and_then(|facts| facts.caller.as_ref());
+        let seconds = duration.as_secs_f64();
+
+        if self.listener == Listener::Public {
+            self.metrics.answered(status.as_u16(), seconds);
+            cache.inspect(|outcome| self.metrics.served(outcome));
+            denial.inspect(|reason| self.metrics.denied(reason));
+        }
+        let Some(denied_unlogged) = self.may_log(denial) else {
+            return;
+        };
+        macro_rules! event {
+            ($level:ident) => {
+                tracing::$level!(
+                    event = "request",
+                    http.method = known(method),
+                    http.matched_path = route.as_deref(),
+                    http.status_code = status.as_u16(),
+                    duration_ms = seconds * 1e3,
+                    cache.status = cache,
+                    client = caller.map(|caller| caller.client().name()),
+                    key_id = caller.map(|caller| caller.key_id().as_str()),
+                    denied = denial,
+                    denied_unlogged,
+                    error.kind = code.map(Code::as_str),
+                    request_id = id,
+                    "request answered"
+                )
+            };
+        }
+        match self.listener {
+            Listener::Public => event!(info),
+            Listener::Admin => event!(debug),
+        }
+    }
+
+    /// Nothing, if the event is to be left out; else how many were left out
+    /// before it, where there were any.
+    fn may_log(&self, denial: Option<&str>) -> Option<Option<u64>> {
+        match denial {
+            None => Some(None),
+            Some(_) => self.denials.admit(self.clock.mono()),
+        }
+    }
+}
+
+/// A request at its end.
+struct Completed<'a> {
+    duration: Duration,
+    method: &'a Method,
+    id: &'a str,
+    status: StatusCode,
+    code: Option<Code>,
+    /// None after a panic.
+    request: Option<&'a HttpRequest>,
+}
+
+/// Renders a handler's error; any other answer stays as it is.
+fn rendered<B: MessageBody + 'static>(
+    response: ServiceResponse<B>,
+    id: &str,
+) -> (ServiceResponse<BoxBody>, Option<Code>) {
+    let Some(error) = response.response().error() else {
+        return (response.map_into_boxed_body(), None);
+    };
+    let error = error.as_error().unwrap_or(&ApiError::Internal);
+    let (code, answer) = (error.code(), error.render(id));
+    (response.into_response(answer), Some(code))
+}
+
+/// The caller's own id, if it is one and harmless; else a new one.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let harmless = |b: &u8| b.is_ascii_alphanumeric() || b"._-".contains(b);
+    let mut given = headers.get_all(X_REQUEST_ID);
+    match (given.next(), given.next()) {
+        (Some(id), None) if (1..=64).contains(&id.len()) && id.as_bytes().iter().all(harmless) => {
+            id.clone()
+        }
+        _ => {
+            let mut text = Uuid::encode_buffer();
+            let id = Uuid::now_v7().hyphenated().encode_lower(&mut text);
+            HeaderValue::from_str(id).expect("a UUID is hexadecimal digits and hyphens")
+        }
+    }
+}
+
+fn to_text(id: &HeaderValue) -> &str {
+    id.to_str()
+        .expect("a request id is ASCII letters, digits, dots, underscores and hyphens")
+}
+
+fn insert_common_headers(headers: &mut HeaderMap, id: &HeaderValue) {
+    const COMMON: [(HeaderName, HeaderValue); 4] = [
+        (
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ),
+        (
+            header::REFERRER_POLICY,
+            HeaderValue::from_static("no-referrer"),
+        ),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+        ),
+        (
+            header::CROSS_ORIGIN_RESOURCE_POLICY,
+            HeaderValue::from_static("same-origin"),
+        ),
+    ];
+    headers.insert(X_REQUEST_ID, id.clone());
+    for (name, value) in COMMON {
+        headers.insert(name, value);
+    }
+}
+
+/// Whether a body follows, which no route reads.
+fn has_body(headers: &HeaderMap) -> bool {
+    let length = headers.get(header::CONTENT_LENGTH);
+    headers.contains_key(header::TRANSFER_ENCODING)
+        || length.is_some_and(|length| length.as_bytes().iter().any(|digit| *digit != b'0'))
+}
+
+/// A method's name for the log, which is no place for a caller's own words.
+fn known(method: &Method) -> &str {
+    match method.as_str() {
+        known @ ("GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS" | "PATCH" | "TRACE"
+        | "CONNECT") => known,
+        _ => "(other)",
+    }
+}
