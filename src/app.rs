@@ -1,0 +1,267 @@
+//! The composition root: everything is put together here, and nowhere else.
+//!
+//! [`Prepared`] is configuration whose files have been read and found good,
+//! [`App`] has its listeners bound and its addresses known, and
+//! [`App::run_until`] is the life of the process.
+
+mod listener;
+mod prepared;
+
+use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+
+use tracing::{error, info, warn};
+use tracing_appender::non_blocking::ErrorCounter;
+
+use self::listener::{Bound, Running, bind};
+pub use self::{listener::BindError, prepared::Prepared};
+use crate::{
+    balance::{
+        AccountId,
+        decision::Lifetimes,
+        hold_down::{Draw, random_draw},
+        memory::MemoryCache,
+        refresher::{self, Parts, Policy, RefreshHandle, Refresher},
+        service::BalanceService,
+        source::{BalanceSource, FailureKind},
+    },
+    callers::KeyTable,
+    clock::{Clock, SystemClock},
+    config::{Cache, Server as ServerConfig},
+    http::{self, Admin, Listener, Public, RequestLog, probes::Readiness},
+    metrics::Metrics,
+    shutdown::Signals,
+    upstream::{D7Client, Endpoint, token::TokenSource},
+};
+
+/// What a test may put in the place of the real thing.
+pub struct Seams {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness of hold-downs and pauses.
+    pub draw: Draw,
+    /// What stands between the refresher and D7.
+    pub wrap_source: Option<WrapSource>,
+    /// The log's count of lost lines.
+    pub log_lines_dropped: Option<ErrorCounter>,
+}
+
+/// Puts a source round a source.
+pub type WrapSource = Box<dyn FnOnce(Rc<dyn BalanceSource>) -> Rc<dyn BalanceSource> + Send>;
+
+impl Seams {
+    /// Those of a running service.
+    pub fn of_process(log_lines_dropped: Option<ErrorCounter>) -> Self {
+        Self {
+            clock: Arc::new(SystemClock::new()),
+            draw: random_draw(),
+            wrap_source: None,
+            log_lines_dropped,
+        }
+    }
+}
+
+/// Why a running service ended, other than by a signal.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The refresher is gone; without it there are only old answers.
+    #[error("the refresher ended")]
+    Refresher,
+    /// A listener is gone.
+    #[error("the {0} listener ended")]
+    Listener(&'static str),
+}
+
+/// A service with its listeners bound, before it serves.
+pub struct App {
+    public: Bound,
+    admin: Bound,
+    refresher: Refresher,
+    /// Kept until the end, so that the refresher does not end before it.
+    handle: RefreshHandle,
+    readiness: Readiness,
+    clock: Arc<dyn Clock>,
+    shutdown_delay: Duration,
+}
+
+impl App {
+    /// Binds both listeners and puts everything together. To be called within
+    /// an actix `System`.
+    ///
+    /// # Errors
+    /// Where an address cannot be had.
+    pub fn bind(prepared: Prepared, seams: Seams) -> Result<Self, BindError> {
+        let Prepared {
+            config,
+            keys,
+            token,
+            token_file,
+            tls,
+        } = prepared;
+        let Seams {
+            clock,
+            draw,
+            wrap_source,
+            log_lines_dropped,
+        } = seams;
+        let metrics = Metrics::new(log_lines_dropped);
+        let readiness = Readiness::default();
+        let failures = FailureKind::ALL.map(FailureKind::as_str);
+
+        let endpoint = Endpoint {
+            base_url: config.upstream.base_url,
+            connect_timeout: config.upstream.connect_timeout,
+            tls,
+        };
+        let token = TokenSource::new(token, token_file);
+        let client = D7Client::new(endpoint, token, metrics.for_upstream(&failures))?;
+        let source: Rc<dyn BalanceSource> = Rc::new(client);
+
+        let account = AccountId::default();
+        let lifetimes = lifetimes(&config.cache);
+        let longest = lifetimes
+            .stale_while_revalidate
+            .max(lifetimes.stale_if_error);
+        let cache = MemoryCache::new(lifetimes.ttl.saturating_add(longest));
+        let (handle, inbox) = refresher::channel();
+        let parts = Parts {
+            account: account.clone(),
+            source: match wrap_source {
+                Some(wrap) => wrap(source),
+                None => source,
+            },
+            cache: cache.clone(),
+            clock: Arc::clone(&clock),
+            draw,
+            policy: Policy {
+                lifetimes,
+                timeout: config.upstream.timeout,
+                keep_warm: config.cache.keep_warm,
+                max_waiters: config.cache.max_waiters,
+            },
+            metrics: metrics.for_refresher(&failures),
+        };
+        let refresher = Refresher::new(parts, inbox);
+        let service = BalanceService::new(
+            account,
+            cache,
+            handle.clone(),
+            lifetimes,
+            Arc::clone(&clock),
+        );
+
+        let ServerConfig {
+            addr,
+            admin_addr,
+            workers,
+            shutdown_delay,
+            shutdown_grace: grace,
+        } = config.server;
+        let log = |listener, addr: SocketAddr| {
+            let (clock, readiness) = (Arc::clone(&clock), readiness.clone());
+            RequestLog::new(listener, addr.ip(), clock, readiness, &metrics)
+        };
+        let routes = http::public(Public {
+            service,
+            keys: Arc::new(KeyTable::new(keys, &metrics)),
+            clock: Arc::clone(&clock),
+            readiness: readiness.clone(),
+        });
+        let log_public = log(Listener::Public, addr);
+        let public = bind(Listener::Public, addr, workers, grace, log_public, routes)?;
+        let routes = http::admin(Admin {
+            metrics: metrics.clone(),
+            readiness: readiness.clone(),
+        });
+        let log_admin = log(Listener::Admin, admin_addr);
+        let admin = bind(Listener::Admin, admin_addr, 1, grace, log_admin, routes)?;
+        for warning in &config.warnings {
+            warn!(event = "configuration", "{warning}");
+        }
+        Ok(Self {
+            public,
+            admin,
+            refresher,
+            handle,
+            readiness,
+            clock,
+            shutdown_delay,
+        })
+    }
+
+    /// Where the public listener is bound.
+    pub fn addr(&self) -> SocketAddr {
+        self.public.addr
+    }
+
+    /// Where the admin listener is bound.
+    pub fn admin_addr(&self) -> SocketAddr {
+        self.admin.addr
+    }
+
+    /// Serves until a signal to stop has come and the requests in flight have
+    /// been answered, or a second one has.
+    ///
+    /// # Errors
+    /// Where a part ends that must not.
+    ///
+    /// # Cancel safety
+    /// None: dropping it drops the requests in flight.
+    pub async fn run_until(self, mut signals: Signals) -> Result<(), RunError> {
+        let (addr, admin_addr) = (self.addr(), self.admin_addr());
+        let mut refresher = actix_rt::spawn(self.refresher.run());
+        let mut admin = Running::start(self.admin);
+        let mut public = Running::start(self.public);
+        self.readiness.ready();
+        info!(
+            event = "started",
+            version = env!("CARGO_PKG_VERSION"),
+            %addr,
+            %admin_addr,
+            "serving"
+        );
+
+        tokio::select! {
+            () = signals.stop(hangup) => {}
+            ended = &mut refresher => return Err(ended_early(ended.err(), RunError::Refresher)),
+            error = public.ended() => return Err(error),
+            error = admin.ended() => return Err(error),
+        }
+
+        self.readiness.shutting_down();
+        info!(event = "shutting_down", "a signal to stop has come");
+        let delay_ends = self.clock.mono() + self.shutdown_delay;
+        let drain = async {
+            self.clock.sleep_until(delay_ends).await;
+            public.stop().await;
+            admin.stop().await;
+        };
+        tokio::select! {
+            () = drain => info!(event = "stopped", "all requests in flight have ended"),
+            () = signals.stop(hangup) => warn!(event = "stopped", "a second signal has come"),
+            ended = &mut refresher => return Err(ended_early(ended.err(), RunError::Refresher)),
+        }
+        drop(self.handle);
+        Ok(())
+    }
+}
+
+fn ended_early(panic: Option<tokio::task::JoinError>, error: RunError) -> RunError {
+    error!(event = "ended", panicked = panic.is_some(), "{error}");
+    error
+}
+
+fn hangup() {
+    info!(
+        event = "hangup",
+        "SIGHUP: this version reads the key file at start only; restart it to take over a changed one"
+    );
+}
+
+fn lifetimes(cache: &Cache) -> Lifetimes {
+    Lifetimes {
+        ttl: cache.ttl,
+        stale_while_revalidate: cache.stale_while_revalidate,
+        stale_if_error: cache.stale_if_error,
+        min_refresh: cache.min_refresh,
+    }
+}
