@@ -1,0 +1,10 @@
+//! The service from outside: real servers on free ports, real sockets, and a
+//! simulated D7 that counts what reaches it.
+#![allow(
+    clippy::unwrap_used,
+    reason = "`allow-unwrap-in-tests` does not reach helper functions of integration tests"
+)]
+
+mod harness;
+
+mod balance;
