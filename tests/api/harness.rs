@@ -182,8 +182,8 @@ impl TestApp {
 impl Drop for TestApp {
     fn drop(&mut self) {
         // The second signal ends at once.
-        drop(self.signals.send(Signal::Stop));
-        drop(self.signals.send(Signal::Stop));
+        self.signals.send(Signal::Stop).unwrap_or_default();
+        self.signals.send(Signal::Stop).unwrap_or_default();
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }

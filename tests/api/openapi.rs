@@ -1,0 +1,321 @@
+//! `openapi.yaml` against the table of errors and the routes, both ways.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
+
+use d7_balance::http::problem::{Code, INTERNAL, Retry};
+use serde_json::Value;
+
+use crate::harness::{Request, TestApp};
+
+fn document() -> Value {
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.yaml")).unwrap();
+    serde_norway::from_str(&text).unwrap()
+}
+
+/// Follows `$ref`s within the document.
+fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    match value.get("$ref").and_then(Value::as_str) {
+        Some(reference) => {
+            let target = document.pointer(reference.strip_prefix('#').unwrap());
+            resolve(
+                document,
+                target.unwrap_or_else(|| panic!("nothing at {reference}")),
+            )
+        }
+        None => value,
+    }
+}
+
+fn object(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().unwrap().iter()
+}
+
+/// Every operation with its path and method.
+fn operations(document: &Value) -> Vec<(String, String, Value)> {
+    let mut operations = Vec::new();
+    for (path, item) in object(&document["paths"]) {
+        for method in [
+            "get", "head", "post", "put", "delete", "options", "patch", "trace",
+        ] {
+            if let Some(operation) = item.get(method) {
+                operations.push((path.clone(), method.to_owned(), operation.clone()));
+            }
+        }
+    }
+    operations
+}
+
+/// The codes that a described answer may have.
+fn codes(document: &Value, response: &Value) -> BTreeSet<String> {
+    let content = &resolve(document, response)["content"]["application/problem+json"];
+    let Some(parts) = content["schema"]["allOf"].as_array() else {
+        return BTreeSet::new();
+    };
+    let list = parts
+        .iter()
+        .find_map(|part| part["properties"]["code"]["enum"].as_array());
+    let texts = list
+        .unwrap()
+        .iter()
+        .map(|code| code.as_str().unwrap().to_owned());
+    texts.collect()
+}
+
+#[test]
+fn every_code_of_the_table_is_described_with_its_status_and_no_other() {
+    let document = document();
+    let mut table: BTreeSet<_> = Code::ALL
+        .iter()
+        .map(|code| (code.entry().status, code.as_str().to_owned()))
+        .collect();
+    // The one code with two statuses: D7's own 503 stays one.
+    table.insert((503, "upstream_unavailable".to_owned()));
+
+    let mut described = BTreeSet::new();
+    for (name, response) in object(&document["components"]["responses"]) {
+        for code in codes(&document, response) {
+            // Where it is used tells its status; two are used by no operation,
+            // since the routes that are described exist.
+            let mut statuses: BTreeSet<u16> = operations(&document)
+                .iter()
+                .flat_map(|(_, _, operation)| {
+                    object(&operation["responses"])
+                        .filter(|(_, used)| {
+                            used["$ref"] == format!("#/components/responses/{name}")
+                        })
+                        .map(|(status, _)| status.parse().unwrap())
+                        .collect::<Vec<u16>>()
+                })
+                .collect();
+            if name == "MethodNotAllowed" {
+                assert!(statuses.is_empty());
+                statuses.insert(405);
+            }
+            assert_eq!(statuses.len(), 1, "{name} is used under one status");
+            described.extend(statuses.into_iter().map(|status| (status, code.clone())));
+        }
+    }
+
+    assert_eq!(described, table);
+}
+
+#[test]
+fn every_example_of_a_problem_is_what_the_table_says() {
+    let document = document();
+    let mut seen = Vec::new();
+
+    for (_, response) in object(&document["components"]["responses"]) {
+        let Some(examples) = response["content"]["application/problem+json"].get("examples") else {
+            continue;
+        };
+        for (name, example) in object(examples) {
+            let value = &example["value"];
+            let code = Code::ALL
+                .into_iter()
+                .find(|code| code.as_str() == name)
+                .unwrap();
+            let entry = code.entry();
+            assert_eq!(value["code"], name.as_str());
+            assert_eq!(value["type"], format!("/problems/{name}"));
+            assert_eq!(value["title"], entry.title, "{name}");
+            assert_eq!(value["detail"], entry.detail, "{name}");
+            assert_eq!(value["status"], entry.status, "{name}");
+            assert_eq!(value["retryable"], entry.retry == Retry::Yes, "{name}");
+            assert_eq!(
+                value.get("retry_after").is_some(),
+                entry.retry == Retry::Yes,
+                "{name}"
+            );
+            seen.push(code);
+        }
+    }
+
+    for code in Code::ALL {
+        assert!(seen.contains(&code), "no example of {}", code.as_str());
+    }
+}
+
+#[test]
+fn every_described_operation_exists_and_no_method_is_left_out() {
+    let app = TestApp::start();
+    let document = document();
+    let mut described: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (path, method, _) in operations(&document) {
+        described
+            .entry(path)
+            .or_default()
+            .insert(method.to_uppercase());
+    }
+
+    for (path, methods) in &described {
+        let addr = if path == "/metrics" {
+            app.admin_addr
+        } else {
+            app.addr
+        };
+        let path = path.replace("{code}", "not_found");
+        for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"] {
+            let response = Request::new(addr, method, &path).bearer(&app.key).send();
+            if methods.contains(method) {
+                assert_eq!(response.status, 200, "{method} {path}");
+            } else {
+                assert_eq!(response.status, 405, "{method} {path}");
+                let allowed = response.expect("allow").split(", ").map(str::to_owned);
+                assert_eq!(&allowed.collect::<BTreeSet<_>>(), methods, "{path}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_route_of_the_code_is_described() {
+    let source = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/http.rs")).unwrap();
+    let routes: BTreeSet<_> = source
+        .split("get(\"/")
+        .skip(1)
+        .map(|rest| format!("/{}", rest.split('"').next().unwrap()))
+        .collect();
+
+    let document = document();
+    let described: BTreeSet<_> = object(&document["paths"])
+        .map(|(path, _)| path.clone())
+        .collect();
+
+    assert_eq!(routes, described);
+}
+
+#[test]
+fn every_header_of_an_answer_is_described_or_common_to_all() {
+    let app = TestApp::start();
+    let document = document();
+    let common = [
+        "content-length",
+        "content-type",
+        "connection",
+        "date",
+        "x-content-type-options",
+        "referrer-policy",
+        "content-security-policy",
+        "cross-origin-resource-policy",
+    ];
+    let d7_is_down = d7_balance::simulator::answer(500, "");
+    let balance = app.balance_request();
+    let etag = balance.send().expect("etag").to_owned();
+    app.d7.always(d7_is_down);
+    let two = balance.clone().bearer("x");
+    let elsewhere = balance
+        .clone()
+        .without("host")
+        .header("host", "example.com");
+    let answers = [
+        ("/balance", "200", balance.send()),
+        (
+            "/balance",
+            "304",
+            balance.clone().header("if-none-match", &etag).send(),
+        ),
+        ("/balance", "400", two.send()),
+        (
+            "/balance",
+            "401",
+            balance.clone().without("authorization").send(),
+        ),
+        ("/balance", "421", elsewhere.send()),
+        ("/balance", "502", {
+            app.advance_s(3600);
+            balance.send()
+        }),
+        (
+            "/openapi.yaml",
+            "200",
+            app.request("GET", "/openapi.yaml").send(),
+        ),
+        ("/problems", "200", app.request("GET", "/problems").send()),
+        (
+            "/problems/{code}",
+            "404",
+            app.request("GET", "/problems/none").send(),
+        ),
+        ("/livez", "200", app.request("GET", "/livez").send()),
+        ("/metrics", "200", app.admin("/metrics")),
+    ];
+
+    for (path, status, answer) in &answers {
+        assert_eq!(answer.status.to_string(), *status, "{path}");
+        let described = &document["paths"][*path]["get"]["responses"][*status];
+        let described = resolve(&document, described);
+        let headers: BTreeMap<String, bool> = object(&described["headers"])
+            .map(|(name, header)| {
+                let header = resolve(&document, header);
+                (name.to_lowercase(), header["required"] == true)
+            })
+            .collect();
+        for (name, _) in &answer.headers {
+            let is_known = headers.contains_key(name) || common.contains(&name.as_str());
+            assert!(is_known, "{path} {status}: {name} is not described");
+        }
+        for (name, is_required) in headers {
+            let is_there = answer.header(&name).is_some();
+            assert!(is_there || !is_required, "{path} {status}: no {name}");
+        }
+    }
+}
+
+#[test]
+fn the_document_is_served_as_it_is_committed() {
+    let app = TestApp::start();
+
+    let response = app.request("GET", "/openapi.yaml").send();
+
+    assert_eq!(response.status, 200);
+    assert_eq!(response.expect("content-type"), "application/yaml");
+    let committed = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.yaml")).unwrap();
+    assert_eq!(response.body, committed);
+    assert_eq!(document()["info"]["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn the_problem_pages_come_from_the_same_table_as_html_or_json() {
+    let app = TestApp::start();
+    let get = |path: &str, accept: &str| app.request("GET", path).header("accept", accept).send();
+
+    let list = get("/problems", "application/json").json();
+
+    let list = list.as_array().unwrap();
+    assert_eq!(list.len(), Code::ALL.len());
+    assert_eq!(Code::ALL.last(), Some(&INTERNAL));
+    for (code, listed) in Code::ALL.into_iter().zip(list) {
+        let (name, entry) = (code.as_str(), code.entry());
+        assert_eq!(listed["code"], name);
+        assert_eq!(listed["status"], entry.status);
+        assert_eq!(
+            &get(&format!("/problems/{name}"), "application/json").json(),
+            listed
+        );
+        let page = get(&format!("/problems/{name}"), "text/html");
+        assert_eq!(page.expect("content-type"), "text/html; charset=utf-8");
+        assert_eq!(page.expect("vary"), "Accept");
+        assert!(page.text().contains(entry.title), "{name}");
+    }
+    for (accept, content_type) in [
+        ("*/*", "text/html; charset=utf-8"),
+        (
+            "text/html, application/json;q=0.9",
+            "text/html; charset=utf-8",
+        ),
+        ("application/json, text/html;q=0.9", "application/json"),
+        ("application/problem+json", "application/json"),
+        ("nonsense", "text/html; charset=utf-8"),
+    ] {
+        assert_eq!(
+            get("/problems", accept).expect("content-type"),
+            content_type,
+            "{accept}"
+        );
+    }
+    let without = app.request("GET", "/problems").send();
+    assert_eq!(without.expect("content-type"), "text/html; charset=utf-8");
+}
