@@ -21,6 +21,7 @@ mod preconditions;
 pub mod probes;
 pub mod problem;
 mod request_log;
+mod unread;
 
 use std::sync::Arc;
 

@@ -32,6 +32,7 @@ use super::{
     host::is_local,
     probes::{Phase, Readiness},
     problem::{ApiError, Code},
+    unread::Unread,
 };
 use crate::{
     callers::{Caller, Denial},
@@ -108,21 +109,20 @@ impl RequestLog {
     /// an `Ok` needs is lost with the task's stack.
     pub async fn handle<B: MessageBody + 'static>(
         self: Arc<Self>,
-        request: ServiceRequest,
+        mut request: ServiceRequest,
         next: Next<B>,
     ) -> Result<ServiceResponse<BoxBody>, Error> {
         let started = self.clock.mono();
         let id = request_id(request.headers());
         let method = request.method().clone();
-        let will_close =
-            has_body(request.headers()) || self.readiness.phase() == Phase::ShuttingDown;
-        let finish = |response: &mut HttpResponse| {
+        let unread = Unread::of(&mut request);
+        let finish = |mut response: HttpResponse| {
             insert_common_headers(response.headers_mut(), &id);
-            if will_close {
-                response
-                    .head_mut()
-                    .set_connection_type(ConnectionType::Close);
+            if unread.is_there() || self.readiness.phase() == Phase::ShuttingDown {
+                let head = response.head_mut();
+                head.set_connection_type(ConnectionType::Close);
             }
+            unread.held_by(response)
         };
         let answered = |status: StatusCode, code: Option<Code>, request: Option<&HttpRequest>| {
             self.complete(Completed {
@@ -137,28 +137,24 @@ impl RequestLog {
 
         if self.is_loopback && !is_local(request.head()) {
             let error = ApiError::Misdirected;
-            let mut response = error.render(to_text(&id));
-            finish(&mut response);
-            answered(
-                response.status(),
-                Some(error.code()),
-                Some(request.request()),
-            );
+            let response = finish(error.render(to_text(&id)));
+            let code = Some(error.code());
+            answered(response.status(), code, Some(request.request()));
             return Ok(request.into_response(response));
         }
         // What a panic leaves half done is not used again: the request's own
         // state is gone with it, and shared state is replaced whole.
         match AssertUnwindSafe(next.call(request)).catch_unwind().await {
             Ok(Ok(response)) => {
-                let (mut response, code) = rendered(response, to_text(&id));
-                finish(response.response_mut());
-                answered(response.status(), code, Some(response.request()));
-                Ok(response)
+                let (response, code) = rendered(response, to_text(&id));
+                let (request, response) = response.into_parts();
+                let response = finish(response);
+                answered(response.status(), code, Some(&request));
+                Ok(ServiceResponse::new(request, response))
             }
             Ok(Err(_)) | Err(_) => {
                 let error = ApiError::Internal;
-                let mut response = error.render(to_text(&id));
-                finish(&mut response);
+                let response = finish(error.render(to_text(&id)));
                 answered(response.status(), Some(error.code()), None);
                 Err(InternalError::from_response(error, response).into())
             }
@@ -296,13 +292,6 @@ fn insert_common_headers(headers: &mut HeaderMap, id: &HeaderValue) {
     for (name, value) in COMMON {
         headers.insert(name, value);
     }
-}
-
-/// Whether a body follows, which no route reads.
-fn has_body(headers: &HeaderMap) -> bool {
-    let length = headers.get(header::CONTENT_LENGTH);
-    headers.contains_key(header::TRANSFER_ENCODING)
-        || length.is_some_and(|length| length.as_bytes().iter().any(|digit| *digit != b'0'))
 }
 
 /// A method's name for the log, which is no place for a caller's own words.

@@ -7,5 +7,7 @@
 
 mod harness;
 
+mod auth;
 mod balance;
 mod openapi;
+mod problems;

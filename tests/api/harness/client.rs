@@ -111,14 +111,19 @@ impl Connection {
             .unwrap();
     }
 
-    /// Reads one answer to a request with `method`.
-    pub(crate) fn read(&mut self, method: &str) -> Response {
+    /// Reads a status line and nothing more.
+    pub(crate) fn read_status(&mut self) -> u16 {
         let status_line = self.line();
-        let status = status_line
+        status_line
             .strip_prefix("HTTP/1.1 ")
             .and_then(|rest| rest.get(..3))
             .and_then(|status| status.parse().ok())
-            .unwrap_or_else(|| panic!("not a status line: {status_line:?}"));
+            .unwrap_or_else(|| panic!("not a status line: {status_line:?}"))
+    }
+
+    /// Reads one answer to a request with `method`.
+    pub(crate) fn read(&mut self, method: &str) -> Response {
+        let status = self.read_status();
         let mut headers = Vec::new();
         loop {
             let line = self.line();

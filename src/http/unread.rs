@@ -1,0 +1,84 @@
+//! A request's body that nobody reads.
+//!
+//! No route takes one, and the connection is to close after the answer. actix
+//! does that at once for a body with a length. One that comes in chunks it
+//! would read to its end first, however long the client takes over it, unless
+//! somebody seems to hold it still when the answer has been sent: the answer.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use actix_web::{
+    HttpMessage, HttpResponse,
+    body::{BodySize, BoxBody, MessageBody},
+    dev::{Payload, ServiceRequest},
+    http::header::{self, HeaderMap},
+};
+use bytes::Bytes;
+
+/// What a request brings beside its head.
+pub(super) enum Unread {
+    Nothing,
+    Sized,
+    Chunked(Payload),
+}
+
+impl Unread {
+    /// Takes the body away from a request.
+    pub(super) fn of(request: &mut ServiceRequest) -> Self {
+        let headers = request.headers();
+        if headers.contains_key(header::TRANSFER_ENCODING) {
+            Self::Chunked(request.take_payload())
+        } else if has_length(headers) {
+            Self::Sized
+        } else {
+            Self::Nothing
+        }
+    }
+
+    /// Whether there is a body.
+    pub(super) fn is_there(&self) -> bool {
+        !matches!(self, Self::Nothing)
+    }
+
+    /// Has `response` hold the body until it has been sent.
+    pub(super) fn held_by(self, response: HttpResponse) -> HttpResponse {
+        match self {
+            Self::Nothing | Self::Sized => response,
+            Self::Chunked(payload) => response.map_body(|_, body| {
+                BoxBody::new(Holding {
+                    body,
+                    _payload: payload,
+                })
+            }),
+        }
+    }
+}
+
+fn has_length(headers: &HeaderMap) -> bool {
+    let length = headers.get(header::CONTENT_LENGTH);
+    length.is_some_and(|length| length.as_bytes().iter().any(|digit| *digit != b'0'))
+}
+
+/// An answer's body, with the request's that it holds.
+struct Holding {
+    body: BoxBody,
+    _payload: Payload,
+}
+
+impl MessageBody for Holding {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_next(cx)
+    }
+}
