@@ -255,13 +255,20 @@ pub fn settle(
     wait: Wait,
     failure: Arc<Failure>,
 ) -> Result<Arc<Snapshot>, Refusal> {
-    match (table(state, now, lifetimes), wait.fallback) {
-        (Decision::Serve(serve), _) => Ok(serve.snapshot),
-        (Decision::Wait(_) | Decision::Refuse(_), Some(snapshot)) if !failure.is_blocking() => {
-            Ok(snapshot)
-        }
-        (Decision::Wait(_) | Decision::Refuse(_), _) => Err(Refusal::Failed(failure)),
-    }
+    // The row is not looked up in the table: by the time that the one who
+    // waited gets to run, the hold-down of `failure` may be over, and what is
+    // past `stale_while_revalidate` would have to wait again.
+    let (limit, fallback) = if failure.is_blocking() {
+        (lifetimes.ttl, None)
+    } else {
+        let limit = lifetimes.ttl.saturating_add(lifetimes.stale_if_error);
+        (limit, wait.fallback)
+    };
+    stored(state, now)
+        .filter(|stored| stored.age < limit)
+        .map(|stored| Arc::clone(stored.snapshot))
+        .or(fallback)
+        .ok_or(Refusal::Failed(failure))
 }
 
 /// What a request is answered with that would have to wait where too many wait
