@@ -22,11 +22,14 @@ pub(super) struct Crash {
     pub(super) error: SourceError,
     /// For a rejected credential: whether D7 said so twice.
     pub(super) confirmed: bool,
+    /// Whether D7 answered anything, to whichever request.
+    pub(super) answered: bool,
 }
 
 impl Crash {
     fn unconfirmed(error: SourceError) -> Self {
         Self {
+            answered: error.is_an_answer(),
             error,
             confirmed: false,
         }
@@ -65,8 +68,11 @@ impl Flight {
         match self.fetch().await {
             Ok(reading) => Ok(reading),
             Err(rejection) if rejection.kind.is_rejection() => self.confirm(rejection).await,
-            Err(error) if error.is_worth_a_retry() && self.has_time(self.clock.mono()) => {
-                self.fetch().await.map_err(Crash::unconfirmed)
+            Err(first) if first.is_worth_a_retry() && self.has_time(self.clock.mono()) => {
+                self.fetch().await.map_err(|second| Crash {
+                    answered: first.is_an_answer() || second.is_an_answer(),
+                    ..Crash::unconfirmed(second)
+                })
             }
             Err(error) => Err(Crash::unconfirmed(error)),
         }
@@ -90,6 +96,7 @@ impl Flight {
             Err(error) if error.kind.is_rejection() => Err(Crash {
                 error,
                 confirmed: true,
+                answered: true,
             }),
             Err(error) if error.is_an_answer() => Err(Crash::unconfirmed(error)),
             Err(_) => Err(Crash::unconfirmed(rejection)),

@@ -153,8 +153,7 @@ impl Refresher {
     }
 
     fn nudged(&mut self) {
-        let decision = self.decide(&Asked::default());
-        let due = match decision {
+        let due = match self.decide(&Asked::default()) {
             Decision::Serve(serve) => serve.nudge,
             Decision::Wait(_) => true,
             Decision::Refuse(_) => false,
@@ -224,12 +223,20 @@ impl Refresher {
     /// Takes a flight's outcome in, and tells all who waited for it.
     fn land(&mut self, (outcome, waiters): (Outcome, Vec<Waiter>)) {
         let now = self.clock.mono();
+        // What went wrong now, whichever failure stays in force.
+        let went_wrong = outcome.as_ref().err().map(|crash| crash.error.kind);
+        let status = outcome.as_ref().err().and_then(|crash| crash.error.status);
         let result = match outcome {
             Ok(reading) => Ok(self.refreshed(&reading, now)),
             Err(crash) => Err(self.failed(crash, now)),
         };
         self.cache
             .put(self.account.clone(), Arc::clone(&self.state));
+        // Whoever sees it counted is to find its outcome in the cache.
+        match went_wrong {
+            None => self.metrics.refreshed(),
+            Some(kind) => self.metrics.failed(kind.as_str()),
+        }
         self.metrics.waiting(0);
         for waiter in waiters {
             let verdict = match &result {
@@ -240,6 +247,7 @@ impl Refresher {
                 },
                 Err(failure) => Verdict::Failed {
                     failure: Arc::clone(failure),
+                    status,
                     wait: waiter.wait,
                 },
             };
@@ -253,7 +261,6 @@ impl Refresher {
             info!(event = "upstream_recovered", after = %failure.kind, "D7 answers again");
         }
         self.tally = Tally::default();
-        self.metrics.refreshed();
         self.state = Arc::new(AccountState::new(
             Some(Arc::clone(&snapshot)),
             None,
@@ -263,13 +270,16 @@ impl Refresher {
     }
 
     fn failed(&mut self, crash: Crash, now: MonoTime) -> Arc<Failure> {
-        let Crash { error, confirmed } = crash;
-        let answered_at = if error.is_an_answer() {
+        let Crash {
+            error,
+            confirmed,
+            answered,
+        } = crash;
+        let answered_at = if answered {
             Some(now)
         } else {
             self.state.answered_at
         };
-        self.metrics.failed(error.kind.as_str());
         let mut failure = Failure {
             kind: error.kind,
             status: error.status,

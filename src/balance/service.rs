@@ -172,10 +172,14 @@ impl BalanceService {
                 let arrived = snapshot.fetched_at();
                 Ok(self.served(arrived, snapshot, way, None))
             }
-            Verdict::Failed { failure, wait } => {
+            Verdict::Failed {
+                failure,
+                status,
+                wait,
+            } => {
                 let way = Way::Forwarded {
                     forward: wait.forward,
-                    status: failure.status,
+                    status,
                     part: None,
                 };
                 let detail = Some(Detail::Failure(failure.kind));

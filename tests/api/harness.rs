@@ -16,7 +16,7 @@ use d7_balance::{
     clock::{Clock, ManualClock},
     config::Draft,
     shutdown::{Signal, Signals},
-    simulator::Simulator,
+    simulator::{Gate, Script, Simulator, Step},
 };
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::mpsc::UnboundedSender;
@@ -301,4 +301,11 @@ pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
         thread::sleep(poll);
     }
     panic!("waited in vain: {what}");
+}
+
+/// A script that begins when `gate` is opened.
+pub(crate) fn gated(gate: &Gate, script: Script) -> Script {
+    let mut steps = vec![Step::Await(gate.clone())];
+    steps.extend(script);
+    steps
 }

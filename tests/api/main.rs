@@ -5,10 +5,12 @@
     reason = "`allow-unwrap-in-tests` does not reach helper functions of integration tests"
 )]
 
-mod eviction;
-mod harness;
-
 mod auth;
 mod balance;
+mod directives;
+mod eviction;
+mod harness;
+mod hold_down;
 mod openapi;
 mod problems;
+mod rejections;

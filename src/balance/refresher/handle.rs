@@ -65,8 +65,10 @@ pub enum Verdict {
     },
     /// A flight failed.
     Failed {
-        /// How.
+        /// The failure in force now.
         failure: Arc<Failure>,
+        /// D7's status, if it gave one this time.
+        status: Option<u16>,
         /// What the request had waited for.
         wait: Wait,
     },
