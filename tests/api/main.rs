@@ -7,10 +7,12 @@
 
 mod auth;
 mod balance;
+mod caching;
 mod directives;
 mod eviction;
 mod harness;
 mod hold_down;
 mod openapi;
+mod preconditions;
 mod problems;
 mod rejections;
