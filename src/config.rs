@@ -28,6 +28,8 @@ pub struct Config {
     pub server: Server,
     /// Who may ask.
     pub callers: Option<Source>,
+    /// `D7B_RELOAD_INTERVAL`, 100 ms to 10 s.
+    pub reload_interval: Duration,
     /// D7.
     pub upstream: Upstream,
     /// How long a balance is good for what.
@@ -70,6 +72,8 @@ pub struct Upstream {
     pub token: Option<Source>,
     /// `D7B_BASE_URL`, without a slash at the end.
     pub base_url: String,
+    /// `D7B_ALLOW_INSECURE_UPSTREAM`; what follows from it is in the URL.
+    pub allow_insecure: bool,
     /// `D7B_CA_FILE`.
     pub ca_file: Option<PathBuf>,
     /// `D7B_CONNECT_TIMEOUT`, 1 ms to 1 min.
@@ -197,8 +201,10 @@ impl Draft {
         let mut errors = ConfigErrors::default();
         let mut ours = Vec::new();
         for (name, value) in variables {
-            // A name of ours is ASCII: what is not UTF-8 is somebody else's.
-            let Some(name) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else {
+            // A name of ours is ASCII: one that is not UTF-8 is a typo at best,
+            // and reads as one that no setting has.
+            let name = name.to_string_lossy();
+            let Some(name) = name.strip_prefix(PREFIX) else {
                 continue;
             };
             match value.into_string() {
@@ -303,10 +309,11 @@ fn check(raw: RawEnv, errors: &mut ConfigErrors) -> Config {
         );
     }
 
-    let insecure = read.boolean("ALLOW_INSECURE_UPSTREAM", raw.allow_insecure_upstream);
+    let allow_insecure = read.boolean("ALLOW_INSECURE_UPSTREAM", raw.allow_insecure_upstream);
     let upstream = Upstream {
         token: read.one_of("TOKEN", raw.token, "TOKEN_FILE", raw.token_file),
-        base_url: base_url(&mut read, raw.base_url, insecure, &mut warnings),
+        base_url: base_url(&mut read, raw.base_url, allow_insecure, &mut warnings),
+        allow_insecure,
         ca_file: raw.ca_file.map(PathBuf::from),
         connect_timeout: read.duration(
             "CONNECT_TIMEOUT",
@@ -327,7 +334,7 @@ fn check(raw: RawEnv, errors: &mut ConfigErrors) -> Config {
             "{PREFIX}RELOAD_INTERVAL has no effect yet: this version reads the key file at start only"
         ));
     }
-    read.duration(
+    let reload_interval = read.duration(
         "RELOAD_INTERVAL",
         raw.reload_interval,
         5 * SECOND,
@@ -337,6 +344,7 @@ fn check(raw: RawEnv, errors: &mut ConfigErrors) -> Config {
     Config {
         server,
         callers: read.one_of("KEYS", raw.keys, "KEYS_FILE", raw.keys_file),
+        reload_interval,
         upstream,
         cache,
         telemetry: Telemetry {

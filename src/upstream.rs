@@ -53,8 +53,17 @@ pub struct Endpoint {
 
 /// D7 did not get built: the base URL is no URI for awc.
 #[derive(Debug, thiserror::Error)]
-#[error("the base URL cannot be used in a request")]
+#[error("cannot be used in a request; it holds a character that no host or path may have")]
 pub struct BadBaseUrl;
+
+/// Where the balance is asked for.
+///
+/// # Errors
+/// Where the base URL and D7's path make no URI.
+pub fn balance_uri(base_url: &str) -> Result<Uri, BadBaseUrl> {
+    let uri = format!("{base_url}/messages/v1/balance");
+    uri.parse().map_err(|_| BadBaseUrl)
+}
 
 /// Asks D7 for the balance of the account whose token it holds.
 pub struct D7Client {
@@ -74,7 +83,6 @@ impl D7Client {
         token: TokenSource,
         metrics: UpstreamMetrics,
     ) -> Result<Self, BadBaseUrl> {
-        let uri = format!("{}/messages/v1/balance", endpoint.base_url);
         let connector = Connector::new()
             .timeout(endpoint.connect_timeout)
             .handshake_timeout(endpoint.connect_timeout)
@@ -92,7 +100,7 @@ impl D7Client {
             .finish();
         Ok(Self {
             http,
-            uri: uri.parse().map_err(|_| BadBaseUrl)?,
+            uri: balance_uri(&endpoint.base_url)?,
             token,
             metrics,
         })

@@ -12,7 +12,7 @@ use crate::{
     callers::{KeyRecord, file},
     config::{Config, ConfigErrors, Draft, Source},
     upstream::{
-        tls,
+        balance_uri, tls,
         token::{self, Token},
     },
 };
@@ -43,6 +43,11 @@ impl Prepared {
             .as_ref()
             .and_then(|source| read_token(source, &mut errors));
         let tls = read_roots(config.upstream.ca_file.as_deref(), &mut errors);
+        // A URL may be more than what a request takes: better told now, with
+        // the rest, than when the service is put together.
+        if let Err(error) = balance_uri(&config.upstream.base_url) {
+            errors.add("BASE_URL", error);
+        }
         match (keys, token, tls) {
             (Some(keys), Some((token, token_file)), Some(tls)) if errors.is_empty() => Ok(Self {
                 config,

@@ -66,7 +66,7 @@ struct RawKey {
 pub fn parse_file(text: &str) -> Result<Vec<KeyRecord>, KeysError> {
     let file: KeysFile = toml::from_str(text).map_err(|error| KeysError::Toml {
         line: line_of(text, error.span().map_or(0, |span| span.start)),
-        problem: error.message().to_owned(),
+        problem: without_content(error.message()),
     })?;
     collect(file.keys.into_iter().map(RawKey::check))
 }
@@ -152,6 +152,22 @@ pub fn is_client_name(text: &str) -> bool {
         }
         [] => false,
     }
+}
+
+/// A message of the TOML reader without the values that it quotes: a digest, or
+/// worse a key, may stand where it does not belong.
+fn without_content(message: &str) -> String {
+    let message = message.lines().next().unwrap_or_default();
+    // Here it quotes names of fields.
+    if message.starts_with("missing field") || message.starts_with("unknown field") {
+        return message.to_owned();
+    }
+    let (problem, expected) = match message.rsplit_once(", expected ") {
+        Some((problem, expected)) => (problem, format!(", expected {expected}")),
+        None => (message, String::new()),
+    };
+    let plain = problem.split(['"', '`']).next().unwrap_or_default();
+    format!("{}{expected}", plain.trim_end())
 }
 
 fn line_of(text: &str, offset: usize) -> usize {

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
-use super::{Config, LogFormat, PREFIX, Source};
+use super::{Config, LogFormat, PREFIX, Source, value::Written};
 
 impl Config {
-    /// The effective settings, a line each, with secrets left out.
+    /// The effective settings, a line each and as they are written in the
+    /// environment, with secrets left out; before them what is not wrong but
+    /// should be known.
     pub fn redacted(&self) -> String {
         let inline_or = |source: &Option<Source>, name: &str| match source {
             None => format!("{PREFIX}{name}=(unset)"),
@@ -22,41 +24,38 @@ impl Config {
             None => "(the public roots compiled in)".to_owned(),
             Some(path) => path.display().to_string(),
         };
-        let settings: [(&str, &dyn fmt::Debug); 9] = [
-            ("CONNECT_TIMEOUT", &upstream.connect_timeout),
-            ("UPSTREAM_TIMEOUT", &upstream.timeout),
-            ("CACHE_TTL", &cache.ttl),
-            (
-                "CACHE_STALE_WHILE_REVALIDATE",
-                &cache.stale_while_revalidate,
-            ),
-            ("CACHE_STALE_IF_ERROR", &cache.stale_if_error),
-            ("CACHE_MIN_REFRESH", &cache.min_refresh),
-            ("CACHE_KEEP_WARM", &cache.keep_warm),
-            ("CACHE_MAX_WAITERS", &cache.max_waiters),
-            ("SERVER_ADDR", &server.addr),
-        ];
-        let more: [(&str, &dyn fmt::Debug); 4] = [
-            ("ADMIN_ADDR", &server.admin_addr),
-            ("SERVER_WORKERS", &server.workers),
-            ("SHUTDOWN_DELAY", &server.shutdown_delay),
-            ("SHUTDOWN_GRACE", &server.shutdown_grace),
-        ];
-        let mut lines = vec![
+        let set = |name: &str, value: &dyn fmt::Display| format!("{PREFIX}{name}={value}");
+        let lasts = |name: &str, duration| set(name, &Written(duration));
+
+        let mut lines: Vec<_> = self
+            .warnings
+            .iter()
+            .map(|warning| format!("# {warning}"))
+            .collect();
+        lines.extend([
             inline_or(&upstream.token, "TOKEN"),
-            format!("{PREFIX}BASE_URL={}", upstream.base_url),
-            format!("{PREFIX}CA_FILE={ca_file}"),
+            set("BASE_URL", &upstream.base_url),
+            set("ALLOW_INSECURE_UPSTREAM", &upstream.allow_insecure),
+            set("CA_FILE", &ca_file),
+            lasts("CONNECT_TIMEOUT", upstream.connect_timeout),
+            lasts("UPSTREAM_TIMEOUT", upstream.timeout),
+            lasts("CACHE_TTL", cache.ttl),
+            lasts("CACHE_STALE_WHILE_REVALIDATE", cache.stale_while_revalidate),
+            lasts("CACHE_STALE_IF_ERROR", cache.stale_if_error),
+            lasts("CACHE_MIN_REFRESH", cache.min_refresh),
+            set("CACHE_KEEP_WARM", &cache.keep_warm),
+            set("CACHE_MAX_WAITERS", &cache.max_waiters),
             inline_or(&self.callers, "KEYS"),
-        ];
-        lines.extend(
-            settings
-                .iter()
-                .chain(&more)
-                .map(|(name, value)| format!("{PREFIX}{name}={value:?}")),
-        );
-        lines.push(format!("{PREFIX}LOG_FORMAT={format}"));
-        lines.push(format!("{PREFIX}LOG={}", self.telemetry.filter));
-        lines.push(String::new());
+            lasts("RELOAD_INTERVAL", self.reload_interval),
+            set("SERVER_ADDR", &server.addr),
+            set("ADMIN_ADDR", &server.admin_addr),
+            set("SERVER_WORKERS", &server.workers),
+            lasts("SHUTDOWN_DELAY", server.shutdown_delay),
+            lasts("SHUTDOWN_GRACE", server.shutdown_grace),
+            set("LOG_FORMAT", &format),
+            set("LOG", &self.telemetry.filter),
+            String::new(),
+        ]);
         lines.join("\n")
     }
 }

@@ -32,7 +32,7 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
 }
 
 /// A duration as it is written in a setting.
-struct Written(Duration);
+pub(super) struct Written(pub(super) Duration);
 
 impl fmt::Display for Written {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

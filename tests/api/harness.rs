@@ -1,6 +1,7 @@
 //! A service under test, and what talks to it.
 
 pub(crate) mod client;
+pub(crate) mod process;
 
 use std::{
     net::SocketAddr,
