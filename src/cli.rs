@@ -26,7 +26,7 @@ use crate::{
 ///
 /// Settings are environment variables that begin with D7B_: see README.md.
 #[derive(Debug, Parser)]
-#[command(version, name = "d7-balance")]
+#[command(version, propagate_version = true, name = "d7-balance")]
 pub struct Cli {
     /// What to do; `serve` if nothing is said.
     #[command(subcommand)]

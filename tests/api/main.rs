@@ -8,6 +8,7 @@
 mod auth;
 mod balance;
 mod caching;
+mod cli;
 mod configuration;
 mod directives;
 mod eviction;

@@ -1,0 +1,143 @@
+//! `demo`: the service with nothing configured.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::{Mutex, PoisonError},
+};
+
+use super::nothing;
+use crate::harness::{
+    Request, Response,
+    process::{Process, Variables, variables},
+    wait_until,
+};
+
+/// One demo at a time: they all want the same ports.
+static ALONE: Mutex<()> = Mutex::new(());
+
+struct Demo {
+    process: Process,
+    /// The address of the URL in the `curl` line.
+    addr: SocketAddr,
+    /// The header in the `curl` line, name and value.
+    header: (String, String),
+    /// The path of the URL in the `curl` line.
+    path: String,
+}
+
+impl Demo {
+    /// Starts a demo, and reads the line that it says to try.
+    fn start(variables: Variables) -> Self {
+        let process = Process::start(&["demo"], variables);
+        wait_until("the demo tells what to try", || {
+            let stdout = process.stdout();
+            assert!(process.runs(), "{stdout}\n{}", process.stderr());
+            stdout.contains("curl ") && stdout.ends_with('\n')
+        });
+        let stdout = process.stdout();
+        let line = stdout.lines().find(|line| line.contains("curl ")).unwrap();
+        let header = line.split('\'').nth(1).unwrap();
+        let (name, value) = header.split_once(": ").unwrap();
+        let url = line.rsplit(' ').next().unwrap();
+        let (addr, path) = url
+            .strip_prefix("http://")
+            .and_then(|rest| rest.split_once('/'))
+            .unwrap();
+        Self {
+            addr: addr.parse().unwrap(),
+            header: (name.to_owned(), value.to_owned()),
+            path: format!("/{path}"),
+            process,
+        }
+    }
+
+    /// The request of the `curl` line.
+    fn request(&self) -> Request {
+        let (name, value) = &self.header;
+        Request::new(self.addr, "GET", &self.path).header(name, value)
+    }
+
+    fn assert_works(&self) -> Response {
+        let response = self.request().send();
+        assert_eq!(response.status, 200, "{}", response.text());
+        assert_eq!(response.json()["balance_text"], "99.9999999");
+        response
+    }
+}
+
+#[test]
+fn the_line_that_a_demo_prints_works_whatever_is_configured() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let rubbish = "marker rubbish\u{1}";
+
+    let demo = Demo::start(variables([
+        ("D7B_TOKEN", rubbish),
+        ("D7B_TOKEN_FILE", rubbish),
+        ("D7B_BASE_URL", rubbish),
+        ("D7B_CA_FILE", rubbish),
+        ("D7B_KEYS", rubbish),
+        ("D7B_KEYS_FILE", rubbish),
+        ("D7B_SERVER_ADDR", "0.0.0.0:8080"),
+        ("D7B_ADMIN_ADDR", "0.0.0.0:8080"),
+    ]));
+
+    let response = demo.assert_works();
+    assert!(demo.addr.ip().is_loopback());
+    let again = demo
+        .request()
+        .header("if-none-match", response.expect("etag"))
+        .send();
+    assert_eq!((again.status, again.body.len()), (304, 0));
+    let stdout = demo.process.stdout();
+    let admin = stdout
+        .lines()
+        .find(|line| line.contains("/readyz"))
+        .unwrap();
+    let admin_addr: SocketAddr = admin
+        .split_once("http://")
+        .and_then(|(_, rest)| rest.split_once('/'))
+        .and_then(|(addr, _)| addr.parse().ok())
+        .unwrap();
+    assert!(admin_addr.ip().is_loopback());
+    assert_eq!(
+        Request::new(admin_addr, "GET", "/readyz").send().status,
+        200
+    );
+}
+
+#[test]
+fn a_demo_finds_other_ports_where_its_own_are_taken() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    // Where they are not to be had, somebody else has taken them: as good.
+    let _taken = [8080, 8081].map(|port| TcpListener::bind(("127.0.0.1", port)));
+
+    let demo = Demo::start(nothing());
+
+    demo.assert_works();
+    assert!(![8080, 8081].contains(&demo.addr.port()), "{}", demo.addr);
+}
+
+#[test]
+fn sigterm_ends_a_demo_well() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let demo = Demo::start(nothing());
+    demo.assert_works();
+
+    demo.process.signal("TERM");
+
+    let ended = demo.process.wait();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    // The key was for whoever started it, and is in no log.
+    let key = demo.header.1.strip_prefix("Bearer ").unwrap();
+    assert!(!ended.stderr.contains(key), "{}", ended.stderr);
+}
+
+#[test]
+fn a_demo_heeds_the_settings_that_it_has_no_own_for() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+
+    let ended = crate::harness::process::run(&["demo"], variables([("D7B_CACHE_TTL", "marker")]));
+
+    assert_eq!((ended.code, &*ended.stdout), (Some(64), ""), "{ended:?}");
+    assert!(ended.stderr.contains("D7B_CACHE_TTL must be"), "{ended:?}");
+}

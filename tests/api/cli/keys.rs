@@ -1,0 +1,189 @@
+//! `key new`: a key shown once, a record kept.
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::Path,
+    process::Command,
+};
+
+use d7_balance::callers::{file, key::PresentedKey};
+
+use super::nothing;
+use crate::harness::process::{Ended, PROGRAM, Process, Service, run};
+
+fn new_key(arguments: &[&str]) -> Ended {
+    run(&[&["key", "new"], arguments].concat(), nothing())
+}
+
+/// The key in what was printed: the first line, once, and nowhere else.
+fn key_of(ended: &Ended) -> String {
+    assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{ended:?}");
+    let key = ended.stdout.lines().next().unwrap().to_owned();
+    assert!(PresentedKey::parse(&key).is_some(), "{ended:?}");
+    assert_eq!(ended.stdout.matches(&key).count(), 1, "{ended:?}");
+    key
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+#[test]
+fn a_new_key_is_printed_once_with_its_record_in_both_forms() {
+    let ended = new_key(&["--client", "billing"]);
+
+    let key = key_of(&ended);
+    let (id, rest) = key.strip_prefix("d7b_").unwrap().split_once('_').unwrap();
+    let is_base_36 = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    assert!(id.len() == 8 && id.bytes().all(is_base_36), "{key}");
+    let is_base_62 = |b: u8| b.is_ascii_alphanumeric();
+    assert!(rest.len() == 38 && rest.bytes().all(is_base_62), "{key}");
+    let digest = PresentedKey::parse(&key).unwrap().digest();
+    let record = format!("[[keys]]\nclient = \"billing\"\nid = \"{id}\"\nsha256 = \"{digest}\"\n");
+    assert!(ended.stdout.contains(&record), "{}", ended.stdout);
+    let inline = format!("\nbilling:{id}:{digest}\n");
+    assert!(ended.stdout.contains(&inline), "{}", ended.stdout);
+}
+
+#[test]
+fn the_inline_form_that_is_printed_lets_its_key_in() {
+    let ended = new_key(&["--client", "billing"]);
+    let key = key_of(&ended);
+    let inline = ended
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("billing:"));
+
+    let service = Service::start(&[("D7B_KEYS", inline.unwrap())]);
+
+    let response = service.request("GET", "/balance").bearer(&key).send();
+    assert_eq!(response.status, 200);
+    assert_eq!(service.balance_request().send().status, 401);
+}
+
+#[test]
+fn an_expiry_is_in_the_record_and_the_inline_form_which_knows_none_is_left_out() {
+    let ended = new_key(&["--client", "billing", "--expires", "90d"]);
+
+    key_of(&ended);
+    let record = ended.stdout.split_once("[[keys]]").unwrap().1;
+    let records = file::parse_file(&format!("[[keys]]{record}")).unwrap();
+    assert!(records[0].expires.is_some());
+    assert!(!ended.stdout.contains("billing:"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_key_file_is_made_for_its_owner_alone_and_a_service_takes_its_keys() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("keys.toml");
+    let file = path.to_str().unwrap();
+
+    let first = new_key(&["--client", "billing", "--file", file]);
+    let second = new_key(&["--client", "web", "--expires", "90d", "--file", file]);
+
+    assert_eq!(mode(&path), 0o600);
+    let (first, second) = (key_of(&first), key_of(&second));
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(!text.contains(&first) && !text.contains(&second), "{text}");
+    let service = Service::start(&[("D7B_KEYS", ""), ("D7B_KEYS_FILE", file)]);
+    for key in [&first, &second] {
+        let response = service.request("GET", "/balance").bearer(key).send();
+        assert_eq!(response.status, 200);
+    }
+}
+
+#[test]
+fn adding_a_key_keeps_every_byte_and_the_mode_and_the_link() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("keys.toml");
+    let link = directory.path().join("link.toml");
+    let before = format!(
+        "# the teams\n\n[[keys]] # billing's\nclient   = 'billing'\nid = \"aaaaaaaa\"\n\
+         sha256 = \"{}\"\n# the end, without a new line",
+        "0".repeat(64)
+    );
+    fs::write(&path, &before).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    symlink(&path, &link).unwrap();
+
+    let ended = new_key(&["--client", "web", "--file", link.to_str().unwrap()]);
+
+    key_of(&ended);
+    let after = fs::read_to_string(&path).unwrap();
+    assert!(after.starts_with(&format!("{before}\n")), "{after}");
+    let records = file::parse_file(&after).unwrap();
+    let clients: Vec<_> = records.iter().map(|key| key.client.as_str()).collect();
+    assert_eq!(clients, ["billing", "web"]);
+    assert_eq!(mode(&path), 0o640);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    // No temporary file is left behind.
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn a_client_by_a_name_that_is_none_is_misuse() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("keys.toml");
+    let too_long = "a".repeat(64);
+
+    for name in [
+        "", "Billing", "-billing", "bill ing", "a\"b", "é", &too_long,
+    ] {
+        let client = format!("--client={name}");
+        let ended = new_key(&[&client, "--file", path.to_str().unwrap()]);
+
+        assert_eq!(ended.code, Some(64), "{name:?}: {ended:?}");
+        assert_eq!(ended.stdout, "");
+    }
+    assert!(!path.exists());
+    key_of(&new_key(&["--client", &too_long[1..]]));
+}
+
+#[test]
+fn a_key_that_cannot_be_stored_is_not_shown() {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = directory.path().join("missing/keys.toml");
+    let bad = directory.path().join("bad.toml");
+    fs::write(&bad, "not = 'a key file'").unwrap();
+
+    for (path, told) in [
+        (&*missing, "cannot be written"),
+        (directory.path(), "cannot be read"),
+        (&*bad, "not in order"),
+    ] {
+        let ended = new_key(&["--client", "a", "--file", path.to_str().unwrap()]);
+
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert_eq!(ended.stdout, "");
+        assert!(ended.stderr.contains(told), "{ended:?}");
+    }
+    assert_eq!(fs::read_to_string(&bad).unwrap(), "not = 'a key file'");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_full_disk_leaves_the_key_file_as_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("keys.toml");
+    let file = path.to_str().unwrap();
+    key_of(&new_key(&["--client", "billing", "--file", file]));
+    let before = fs::read(&path).unwrap();
+    let mut full = Command::new("sh");
+    // No file may have a byte; the program is told by an error, not a signal.
+    full.args([
+        "-c",
+        "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\"",
+        PROGRAM,
+    ])
+    .args(["key", "new", "--client", "web", "--file", file])
+    .env_clear();
+
+    let ended = Process::spawn(full).wait();
+
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!(ended.stdout, "");
+    assert!(ended.stderr.contains("cannot be written"), "{ended:?}");
+    assert_eq!(fs::read(&path).unwrap(), before);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+}
