@@ -81,6 +81,7 @@ pub struct App {
     readiness: Readiness,
     clock: Arc<dyn Clock>,
     shutdown_delay: Duration,
+    shutdown_grace: Duration,
 }
 
 impl App {
@@ -154,7 +155,7 @@ impl App {
             admin_addr,
             workers,
             shutdown_delay,
-            shutdown_grace: grace,
+            shutdown_grace,
         } = config.server;
         let log = |listener, addr: SocketAddr| {
             let (clock, readiness) = (Arc::clone(&clock), readiness.clone());
@@ -167,13 +168,27 @@ impl App {
             readiness: readiness.clone(),
         });
         let log_public = log(Listener::Public, addr);
-        let public = bind(Listener::Public, addr, workers, grace, log_public, routes)?;
+        let public = bind(
+            Listener::Public,
+            addr,
+            workers,
+            shutdown_grace,
+            log_public,
+            routes,
+        )?;
         let routes = http::admin(Admin {
             metrics: metrics.clone(),
             readiness: readiness.clone(),
         });
         let log_admin = log(Listener::Admin, admin_addr);
-        let admin = bind(Listener::Admin, admin_addr, 1, grace, log_admin, routes)?;
+        let admin = bind(
+            Listener::Admin,
+            admin_addr,
+            1,
+            shutdown_grace,
+            log_admin,
+            routes,
+        )?;
         for warning in &config.warnings {
             warn!(event = "configuration", "{warning}");
         }
@@ -185,6 +200,7 @@ impl App {
             readiness,
             clock,
             shutdown_delay,
+            shutdown_grace,
         })
     }
 
@@ -232,11 +248,21 @@ impl App {
         let delay_ends = self.clock.mono() + self.shutdown_delay;
         let drain = async {
             self.clock.sleep_until(delay_ends).await;
-            public.stop().await;
-            admin.stop().await;
+            let stop = async {
+                public.stop().await;
+                admin.stop().await;
+            };
+            // actix gives each listener a grace of its own, in whole seconds:
+            // one after the other they would have it twice.
+            tokio::select! {
+                () = stop => info!(event = "stopped", "all requests in flight have ended"),
+                () = self.clock.sleep_until(delay_ends + self.shutdown_grace) => {
+                    warn!(event = "stopped", "the grace is over, requests in flight are left");
+                }
+            }
         };
         tokio::select! {
-            () = drain => info!(event = "stopped", "all requests in flight have ended"),
+            () = drain => {}
             () = signals.stop(hangup) => warn!(event = "stopped", "a second signal has come"),
             ended = &mut refresher => return Err(ended_early(ended.err(), RunError::Refresher)),
         }

@@ -174,6 +174,13 @@ impl TestApp {
         self.join()
     }
 
+    /// Whether the service has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.thread
+            .as_ref()
+            .is_none_or(thread::JoinHandle::is_finished)
+    }
+
     /// Waits for the service's end.
     pub(crate) fn join(&mut self) -> Result<(), RunError> {
         self.thread.take().unwrap().join().unwrap()

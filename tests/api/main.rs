@@ -19,4 +19,5 @@ mod openapi;
 mod preconditions;
 mod problems;
 mod rejections;
+mod shutdown;
 mod single_flight;
