@@ -15,6 +15,7 @@ mod eviction;
 mod harness;
 mod hold_down;
 mod keep_warm;
+mod logging;
 mod openapi;
 mod preconditions;
 mod problems;

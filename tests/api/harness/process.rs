@@ -114,6 +114,22 @@ impl Process {
         self.events_named(name).remove(0)
     }
 
+    /// Waits for the first line of its log that holds `text`.
+    pub(crate) fn wait_for_line(&self, text: &str) -> String {
+        let find = || {
+            let log = self.stderr();
+            let (whole, _) = log.rsplit_once('\n')?;
+            let line = whole.lines().find(|line| line.contains(text))?;
+            Some(line.to_owned())
+        };
+        wait_until(&format!("the log holds {text:?}"), || {
+            let is_there = find().is_some();
+            assert!(is_there || self.runs(), "ended:\n{}", self.stderr());
+            is_there
+        });
+        find().unwrap()
+    }
+
     pub(crate) fn runs(&self) -> bool {
         self.child().try_wait().unwrap().is_none()
     }
@@ -187,6 +203,20 @@ pub(crate) fn run(arguments: &[&str], variables: Variables) -> Ended {
     Process::start(arguments, variables).wait()
 }
 
+/// The address in a line of a log, `name=address` or `"name":"address"`.
+fn address_after(name: &str, line: &str) -> SocketAddr {
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let is_of_address = |c: char| c.is_ascii_hexdigit() || ".:[]".contains(c);
+    line.match_indices(name)
+        .find(|(at, _)| !line[..*at].ends_with(is_of_name))
+        .and_then(|(at, _)| {
+            let rest = line[at + name.len()..].trim_start_matches(['"', ':', '=']);
+            let end = rest.find(|c| !is_of_address(c)).unwrap_or(rest.len());
+            rest[..end].parse().ok()
+        })
+        .unwrap_or_else(|| panic!("no {name} in {line}"))
+}
+
 /// A running service, with a simulated D7.
 pub(crate) struct Service {
     pub(crate) process: Process,
@@ -203,6 +233,12 @@ impl Service {
     /// Starts `serve` on free ports. Settings go over the usual ones; an empty
     /// value takes one of them away.
     pub(crate) fn start(settings: &[(&str, &str)]) -> Self {
+        Self::start_until(settings, "\"event\":\"started\"")
+    }
+
+    /// The same, where the log may be none of JSON: it has started when a line
+    /// holds `text`.
+    pub(crate) fn start_until(settings: &[(&str, &str)], text: &str) -> Self {
         let d7 = Simulator::start().unwrap();
         let new = NewKey::generate().unwrap();
         let keys = format!("billing:{}:{}", new.id, new.digest);
@@ -218,8 +254,8 @@ impl Service {
         // Of two values the environment keeps the later one.
         all.extend(variables(settings.iter().copied()));
         let process = Process::start(&["serve"], all);
-        let started = process.wait_for_event("started");
-        let addr = |name: &str| started[name].as_str().unwrap().parse().unwrap();
+        let started = process.wait_for_line(text);
+        let addr = |name: &str| address_after(name, &started);
         Self {
             addr: addr("addr"),
             admin_addr: addr("admin_addr"),
