@@ -97,7 +97,15 @@ fn what_is_not_set_has_its_default() {
 #[test]
 fn every_duration_is_read_between_its_limits_and_refused_beyond() {
     type Get = fn(&Config) -> Duration;
-    let rows: [(&str, &str, &str, Option<&str>, &str, Get); 8] = [
+    type Row = (
+        &'static str,
+        &'static str,
+        &'static str,
+        Option<&'static str>,
+        &'static str,
+        Get,
+    );
+    let rows: [Row; 8] = [
         (
             "D7B_CONNECT_TIMEOUT",
             "1ms",

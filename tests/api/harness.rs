@@ -189,7 +189,7 @@ impl TestApp {
 
 impl Drop for TestApp {
     fn drop(&mut self) {
-        // The second signal ends at once.
+        // The second signal ends at once; neither matters if it has ended.
         self.signals.send(Signal::Stop).unwrap_or_default();
         self.signals.send(Signal::Stop).unwrap_or_default();
         if let Some(thread) = self.thread.take() {
@@ -250,9 +250,9 @@ impl Builder {
         ];
         let given = |name: &str| self.settings.iter().any(|(own, _)| own == name);
         settings.retain(|(name, _)| {
-            !given(name)
-                && !(name == "D7B_TOKEN" && given("D7B_TOKEN_FILE"))
-                && !(name == "D7B_KEYS" && given("D7B_KEYS_FILE"))
+            let by_file = ["D7B_TOKEN", "D7B_KEYS"].contains(&name.as_str());
+            let is_replaced = by_file && given(&format!("{name}_FILE"));
+            !given(name) && !is_replaced
         });
         settings.extend(self.settings);
         let variables = settings

@@ -46,7 +46,7 @@ impl DenialLog {
 mod tests {
     use std::time::Duration;
 
-    use super::{DENIALS_PER_SECOND, DenialLog};
+    use super::DenialLog;
     use crate::clock::MonoTime;
 
     #[test]
@@ -54,7 +54,7 @@ mod tests {
         let log = DenialLog::default();
         let at = |millis| MonoTime::default() + Duration::from_millis(millis);
 
-        for _ in 0..DENIALS_PER_SECOND {
+        for _ in 0..10 {
             assert_eq!(log.admit(at(0)), Some(None));
         }
         assert_eq!(log.admit(at(0)), None);
