@@ -358,6 +358,12 @@ impl Body {
         if promised.is_some_and(|promised| promised != bytes.len()) {
             return Err(BodyError::Broken("the body ended early".to_owned()));
         }
+        // awc takes a chunked body that breaks off for a whole one. JSON that
+        // stops within shows it, under any status: half of a rejection must
+        // not count as one.
+        if promised.is_none() && wire::breaks_off(&bytes) {
+            return Err(BodyError::Broken("the JSON ended early".to_owned()));
+        }
         let is_coded = headers
             .get_all(header::CONTENT_ENCODING)
             .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));

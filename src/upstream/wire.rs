@@ -23,6 +23,12 @@ pub(super) fn says_token_is_dead(code: &UpstreamCode) -> bool {
     DEAD_TOKEN.contains(&code.as_str())
 }
 
+/// Whether `body` is the beginning of JSON and not the whole of it.
+pub(super) fn breaks_off(body: &[u8]) -> bool {
+    !body.trim_ascii().is_empty()
+        && serde_json::from_slice::<de::IgnoredAny>(body).is_err_and(|error| error.is_eof())
+}
+
 /// A member of the object that we know.
 #[derive(Debug, Default)]
 enum Member<'a> {
@@ -153,7 +159,7 @@ struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests {
-    use super::Answer;
+    use super::{Answer, breaks_off};
 
     fn read(body: &str) -> Result<(String, Option<String>, bool), &'static str> {
         let answer = Answer::parse(body.as_bytes()).ok_or("not an object")?;
@@ -163,6 +169,16 @@ mod tests {
             reading.sms_count.map(|count| count.as_str().to_owned()),
             ignored,
         ))
+    }
+
+    #[test]
+    fn json_that_breaks_off_is_told_from_what_is_none() {
+        for begun in ["{", "{\"a\": 1", "[1, ", "\"x", "{\"a\": tru"] {
+            assert!(breaks_off(begun.as_bytes()), "{begun}");
+        }
+        for other in ["", " \n", "{}", "{\"a\": 1}", "<html>", "{]", "no"] {
+            assert!(!breaks_off(other.as_bytes()), "{other}");
+        }
     }
 
     #[test]
