@@ -14,8 +14,11 @@ mod json;
 
 use std::io::{self, IsTerminal};
 
+use tracing::{Level, Metadata};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::{EnvFilter, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt,
+};
 
 pub use self::json::Json;
 use crate::config::{LogFormat, Telemetry};
@@ -64,8 +67,15 @@ pub fn open(settings: &Telemetry) -> Result<Log, LogError> {
         .with_writer(writer)
         .with_ansi(ansi);
     match format {
-        LogFormat::Pretty => builder.finish().try_init()?,
-        LogFormat::Json => builder.event_format(Json).finish().try_init()?,
+        LogFormat::Pretty => builder
+            .finish()
+            .with(filter_fn(is_free_of_quotes))
+            .try_init()?,
+        LogFormat::Json => builder
+            .event_format(Json)
+            .finish()
+            .with(filter_fn(is_free_of_quotes))
+            .try_init()?,
     }
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string);
@@ -76,4 +86,15 @@ pub fn open(settings: &Telemetry) -> Result<Log, LogError> {
         dropped,
         _guard: guard,
     })
+}
+
+/// Libraries that read what comes over the wire, and quote it below `info`:
+/// actix-http, for one, a `Content-Length` that is no number, in which a caller
+/// or D7 may have put a secret.
+const QUOTING: [&str; 3] = ["actix_http", "awc", "h2"];
+
+/// Whether an event may be logged at all. No setting overrides it.
+fn is_free_of_quotes(metadata: &Metadata<'_>) -> bool {
+    let library = metadata.target().split("::").next().unwrap_or_default();
+    *metadata.level() <= Level::INFO || !QUOTING.contains(&library)
 }
