@@ -22,3 +22,4 @@ mod problems;
 mod rejections;
 mod shutdown;
 mod single_flight;
+mod upstream_faults;
