@@ -23,3 +23,4 @@ mod rejections;
 mod shutdown;
 mod single_flight;
 mod upstream_faults;
+mod upstream_tls;
