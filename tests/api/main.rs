@@ -20,6 +20,7 @@ mod openapi;
 mod preconditions;
 mod problems;
 mod rejections;
+mod secrets;
 mod shutdown;
 mod single_flight;
 mod upstream_faults;

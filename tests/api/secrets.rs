@@ -1,0 +1,375 @@
+//! Custody: neither the token nor a caller's key is ever seen again, whatever
+//! D7 and callers do, and however much is logged.
+
+mod lies;
+mod process;
+
+use std::{collections::BTreeMap, fs, path::Path, rc::Rc, time::Duration};
+
+use futures_util::future::LocalBoxFuture;
+use secrecy::ExposeSecret;
+
+use self::{
+    lies::lies,
+    process::{Process, run},
+};
+use crate::harness::{Connection, Request, Response, TestApp};
+use d7_balance::{
+    balance::{
+        Reading,
+        source::{BalanceSource, Reloaded, SourceError},
+    },
+    callers::key::NewKey,
+    config::Draft,
+    simulator::Simulator,
+};
+
+/// It looks like a code of D7's, so that it could pass for one.
+const TOKEN: &str = "MARKER_TOKEN_7F3A";
+
+const FORMATS: [&str; 2] = ["json", "pretty"];
+
+/// Everything that has come out, and what must not be in it.
+#[derive(Default)]
+struct Watch {
+    seen: Vec<(String, String)>,
+}
+
+impl Watch {
+    fn add(&mut self, from: &str, text: impl Into<String>) {
+        self.seen.push((from.to_owned(), text.into()));
+    }
+
+    fn answer(&mut self, from: &str, answer: &Response) {
+        let body = String::from_utf8_lossy(&answer.body);
+        self.add(from, format!("{:?}\n{body}", answer.headers));
+    }
+
+    /// Looks for each secret, plain and as `Debug` shows bytes.
+    fn assert_clean(&self, secrets: &[&str]) {
+        assert!(!self.seen.is_empty());
+        let mut leaks = Vec::new();
+        for secret in secrets {
+            let numbers = format!("{:?}", secret.as_bytes());
+            let numbers = numbers.trim_matches(['[', ']']);
+            for (from, text) in &self.seen {
+                let mut lines = text.lines();
+                if let Some(leak) =
+                    lines.find(|line| line.contains(secret) || line.contains(numbers))
+                {
+                    leaks.push(format!("{from}: {secret} in {leak}"));
+                }
+            }
+        }
+        assert!(leaks.is_empty(), "{}", leaks.join("\n"));
+    }
+}
+
+fn settings(d7: &Simulator, format: &str, more: &[(&str, &str)]) -> Vec<(String, String)> {
+    let base_url = d7.base_url();
+    let mut settings = vec![
+        ("D7B_BASE_URL", &*base_url),
+        ("D7B_SERVER_ADDR", "127.0.0.1:0"),
+        ("D7B_ADMIN_ADDR", "127.0.0.1:0"),
+        ("D7B_SERVER_WORKERS", "1"),
+        ("D7B_UPSTREAM_TIMEOUT", "2s"),
+        (
+            "D7B_LOG",
+            "trace,actix_http=trace,actix_http::h1::decoder=trace",
+        ),
+        ("D7B_LOG_FORMAT", format),
+    ];
+    settings.extend(more);
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    settings.into_iter().map(owned).collect()
+}
+
+/// Stops the process and watches its metrics and all that it has said.
+fn finish(process: Process, name: &str, watch: &mut Watch) {
+    let metrics = Request::new(process.admin_addr, "GET", "/metrics").send();
+    assert!(
+        metrics.text().contains("d7b_log_lines_dropped_total 0\n"),
+        "every line has been seen"
+    );
+    watch.answer(&format!("{name}: metrics"), &metrics);
+    watch.add(&format!("{name}: log"), process.stop());
+}
+
+#[test]
+fn a_token_that_d7_echoes_is_never_seen_again() {
+    let key = NewKey::generate().unwrap();
+    let keys = format!("billing:{}:{}", key.id, key.digest);
+    let directory = tempfile::tempdir().unwrap();
+    let token_file = directory.path().join("token");
+    fs::write(&token_file, format!("{TOKEN}\n")).unwrap();
+    let proxy = Simulator::start().unwrap();
+    let mut watch = Watch::default();
+    for (name, script) in lies() {
+        for format in FORMATS {
+            let d7 = Simulator::start().unwrap();
+            d7.always(script.clone());
+            let token = match format {
+                "json" => ("D7B_TOKEN", TOKEN),
+                _ => ("D7B_TOKEN_FILE", token_file.to_str().unwrap()),
+            };
+            let proxy_url = proxy.base_url();
+            let variables = settings(
+                &d7,
+                format,
+                &[
+                    token,
+                    ("D7B_KEYS", &keys),
+                    ("HTTP_PROXY", &proxy_url),
+                    ("http_proxy", &proxy_url),
+                    ("ALL_PROXY", &proxy_url),
+                ],
+            );
+            let process = Process::serve(&variables);
+            let name = format!("{name}, {format}");
+            for path in ["/balance", "/messages/v1/balance"] {
+                let answer = Request::new(process.addr, "GET", path)
+                    .bearer(key.key.expose_secret())
+                    .send();
+                watch.answer(&name, &answer);
+            }
+            finish(process, &name, &mut watch);
+            let head = d7.heads().remove(0);
+            assert!(head.contains(&format!("Bearer {TOKEN}\r\n")), "{name}");
+        }
+    }
+
+    watch.assert_clean(&[TOKEN, key.key.expose_secret()]);
+    for words in ["not [redacted]", "TRACE"] {
+        let is_said = watch.seen.iter().any(|(_, text)| text.contains(words));
+        assert!(is_said, "{words}: the log is as loud as it can be");
+    }
+    assert_eq!(proxy.count(), 0, "no proxy is used");
+}
+
+/// The part of a key that nobody else knows.
+fn secret_of(key: &NewKey) -> &str {
+    key.key.expose_secret().rsplit('_').next().unwrap()
+}
+
+#[test]
+fn what_callers_present_is_never_seen_again() {
+    let (valid, expired, unknown) = (
+        NewKey::generate().unwrap(),
+        NewKey::generate().unwrap(),
+        NewKey::generate().unwrap(),
+    );
+    let directory = tempfile::tempdir().unwrap();
+    let keys_file = directory.path().join("keys.toml");
+    let record = |key: &NewKey, more: &str| {
+        format!(
+            "[[keys]]\nclient = \"billing\"\nid = \"{}\"\nsha256 = \"{}\"\n{more}\n",
+            key.id, key.digest
+        )
+    };
+    let expiry = "expires = 2020-01-01T00:00:00Z";
+    fs::write(&keys_file, record(&valid, "") + &record(&expired, expiry)).unwrap();
+    let typo = valid.key.expose_secret().replace("d7b_", "d7b-");
+    let bearers = [
+        (valid.key.expose_secret(), 200),
+        (expired.key.expose_secret(), 401),
+        (unknown.key.expose_secret(), 401),
+        (&*typo, 401),
+        ("MARKER_MALFORMED", 401),
+        ("d7b_MARKER_MALFORMED", 401),
+        ("MARKER_MALFORMED and more", 401),
+        (TOKEN, 401),
+    ];
+    let key = valid.key.expose_secret();
+    let mut watch = Watch::default();
+    for format in FORMATS {
+        let d7 = Simulator::start().unwrap();
+        let file = keys_file.to_str().unwrap();
+        let more = [("D7B_TOKEN", TOKEN), ("D7B_KEYS_FILE", file)];
+        let process = Process::serve(&settings(&d7, format, &more));
+        let request = |method: &str, path: &str| Request::new(process.addr, method, path);
+        let mut send = |request: Request, status: u16| {
+            let answer = request.send();
+            assert_eq!(answer.status, status, "{}", answer.text());
+            watch.answer(format, &answer);
+        };
+
+        for (bearer, status) in bearers {
+            send(request("GET", "/balance").bearer(bearer), status);
+            send(
+                request("GET", &format!("/balance?key={bearer}").replace(' ', "+")),
+                401,
+            );
+        }
+        for authorization in [
+            "MARKER_SCHEME",
+            "Basic TUFSS0VS MARKER_BASIC",
+            "Digest username=\"MARKER_DIGEST\"",
+            "Bearer",
+            "Bearer \u{e9}MARKER_LATIN",
+        ] {
+            send(
+                request("GET", "/balance").header("authorization", authorization),
+                401,
+            );
+        }
+        send(
+            request("GET", "/balance")
+                .bearer(key)
+                .bearer("MARKER_SECOND"),
+            400,
+        );
+        send(
+            request("GET", "/balance?token=MARKER_QUERY").bearer(key),
+            200,
+        );
+        send(request("GET", "/MARKER_PATH"), 404);
+        send(request("GET", &format!("/{key}")).bearer(key), 404);
+        send(request("MARKER_METHOD", "/balance").bearer(key), 405);
+        let headers = request("GET", "/balance")
+            .bearer(key)
+            .header("cookie", "session=MARKER_COOKIE")
+            .header("x-api-key", "MARKER_HEADER")
+            .header("x-request-id", "MARKER REQUEST ID")
+            .header("if-none-match", "\"MARKER_ETAG\"")
+            .header("cache-control", "max-age=MARKER_AGE");
+        send(headers, 200);
+        let body = request("GET", "/balance").bearer(key).body(b"MARKER_BODY");
+        send(body, 200);
+        for framing in [
+            "content-length: MARKER_LENGTH",
+            "transfer-encoding: MARKER_FRAMING",
+            "MARKER HEADER LINE",
+        ] {
+            let mut connection = Connection::open(process.addr);
+            let head = format!("GET /balance HTTP/1.1\r\nhost: localhost\r\n{framing}\r\n\r\n");
+            connection.write(head.as_bytes());
+            watch.answer(format, &connection.read("GET"));
+        }
+
+        finish(process, format, &mut watch);
+    }
+
+    watch.assert_clean(&[
+        TOKEN,
+        "MARKER",
+        secret_of(&valid),
+        secret_of(&expired),
+        secret_of(&unknown),
+    ]);
+}
+
+#[test]
+fn settings_that_are_wrong_are_named_and_not_shown() {
+    let variables = [
+        ("D7B_TOKEN", "MARKER_TOKEN\nMARKER_LINE"),
+        ("D7B_TOKN", "MARKER_TYPO"),
+        ("D7B_KEYS", "billing:MARKER_KEYS:MARKER_DIGEST"),
+        (
+            "D7B_BASE_URL",
+            "https://user:MARKER_PASSWORD@api.d7networks.com",
+        ),
+        ("D7B_CACHE_TTL", "MARKER_TTL"),
+        ("D7B_LOG", "MARKER_LOG=MARKER_LEVEL"),
+        ("D7B_CA_FILE", "/dev/null/MARKER_CA"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()));
+
+    for command in ["serve", "check-config"] {
+        let (code, said) = run(&[command], &variables);
+
+        assert_eq!(code, Some(64), "{said}");
+        for (name, _) in &variables {
+            assert!(said.contains(&format!("{name} ")), "{name} in {said}");
+        }
+        assert!(!said.contains("MARKER"), "{said}");
+    }
+}
+
+#[test]
+fn neither_check_config_nor_debug_shows_a_secret() {
+    let key = NewKey::generate().unwrap();
+    let keys = format!("billing:{}:{}", key.id, key.digest);
+    let d7 = Simulator::start().unwrap();
+    let variables = settings(&d7, "json", &[("D7B_TOKEN", TOKEN), ("D7B_KEYS", &keys)]);
+    let pairs = variables
+        .iter()
+        .map(|(name, value)| (name.into(), value.into()));
+
+    let (code, said) = run(&["check-config"], &variables);
+    let config = format!("{:?}", Draft::read(pairs).config);
+
+    assert_eq!(code, Some(0), "{said}");
+    let mut watch = Watch::default();
+    watch.add("check-config", said);
+    watch.add("debug", config);
+    watch.assert_clean(&[TOKEN, &key.digest.to_string()]);
+}
+
+/// Asks the source it stands before, and panics over the answer.
+struct Panicking(Rc<dyn BalanceSource>);
+
+impl BalanceSource for Panicking {
+    fn fetch(&self, within: Duration) -> LocalBoxFuture<'_, Result<Reading, SourceError>> {
+        Box::pin(async move {
+            let answer = self.0.fetch(within).await;
+            panic!("with {TOKEN} at hand: {answer:?}");
+        })
+    }
+
+    fn reload_credential(&self) -> Reloaded {
+        self.0.reload_credential()
+    }
+}
+
+#[test]
+fn a_refresh_that_panics_tells_callers_nothing() {
+    let app = TestApp::builder()
+        .set("D7B_TOKEN", TOKEN)
+        .wrap_source(Box::new(|source| Rc::new(Panicking(source))))
+        .start();
+
+    let answer = app.balance();
+
+    assert_eq!(answer.status, 500);
+    assert_eq!(answer.code(), "internal_error");
+    let mut watch = Watch::default();
+    watch.answer("body", &answer);
+    watch.answer("metrics", &app.admin("/metrics"));
+    watch.assert_clean(&[TOKEN, &app.key]);
+}
+
+#[test]
+fn secrets_are_opened_in_a_few_known_places_only() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut opened = BTreeMap::new();
+    count(&source, &source, &mut opened);
+
+    let known = [
+        ("app/prepared.rs", 1),
+        ("callers/key.rs", 1),
+        ("cli.rs", 1),
+        ("demo.rs", 1),
+        ("main.rs", 1),
+        ("upstream/token.rs", 6),
+    ];
+    let known = known.map(|(file, times)| (file.to_owned(), times));
+    assert_eq!(opened, BTreeMap::from(known));
+}
+
+/// Counts `expose_secret(` outside of unit tests, by file.
+fn count(root: &Path, directory: &Path, opened: &mut BTreeMap<String, usize>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            count(root, &path, opened);
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let times = code.matches("expose_secret(").count();
+        if times > 0 && !path.ends_with("tests.rs") {
+            let name = path.strip_prefix(root).unwrap().display().to_string();
+            opened.insert(name, times);
+        }
+    }
+}
