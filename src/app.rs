@@ -30,7 +30,7 @@ use crate::{
     http::{self, Admin, Listener, Public, RequestLog, probes::Readiness},
     metrics::Metrics,
     shutdown::Signals,
-    upstream::{D7Client, Endpoint, token::TokenSource},
+    upstream::{D7Client, token::TokenSource},
 };
 
 /// What a test may put in the place of the real thing.
@@ -96,7 +96,7 @@ impl App {
             keys,
             token,
             token_file,
-            tls,
+            endpoint,
         } = prepared;
         let Seams {
             clock,
@@ -108,13 +108,8 @@ impl App {
         let readiness = Readiness::default();
         let failures = FailureKind::ALL.map(FailureKind::as_str);
 
-        let endpoint = Endpoint {
-            base_url: config.upstream.base_url,
-            connect_timeout: config.upstream.connect_timeout,
-            tls,
-        };
         let token = TokenSource::new(token, token_file);
-        let client = D7Client::new(endpoint, token, metrics.for_upstream(&failures))?;
+        let client = D7Client::new(endpoint, token, metrics.for_upstream(&failures));
         let source: Rc<dyn BalanceSource> = Rc::new(client);
 
         let account = AccountId::default();

@@ -43,15 +43,15 @@ const BODY_LIMIT: usize = 64 * 1024;
 
 /// How D7 is reached.
 pub struct Endpoint {
-    /// Scheme, host, port and path prefix, without a slash at the end.
-    pub base_url: String,
+    /// Where the balance is: see [`balance_uri`].
+    pub uri: Uri,
     /// For DNS and TCP, and again for TLS.
     pub connect_timeout: Duration,
     /// The certificates to trust.
     pub tls: rustls::ClientConfig,
 }
 
-/// D7 did not get built: the base URL is no URI for awc.
+/// A base URL that makes no URI for awc.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot be used in a request; it holds a character that no host or path may have")]
 pub struct BadBaseUrl;
@@ -75,14 +75,7 @@ pub struct D7Client {
 
 impl D7Client {
     /// A client for one account. Opens no connection yet.
-    ///
-    /// # Errors
-    /// Where the base URL and D7's path make no URI.
-    pub fn new(
-        endpoint: Endpoint,
-        token: TokenSource,
-        metrics: UpstreamMetrics,
-    ) -> Result<Self, BadBaseUrl> {
+    pub fn new(endpoint: Endpoint, token: TokenSource, metrics: UpstreamMetrics) -> Self {
         let connector = Connector::new()
             .timeout(endpoint.connect_timeout)
             .handshake_timeout(endpoint.connect_timeout)
@@ -98,12 +91,12 @@ impl D7Client {
             .add_default_header((header::USER_AGENT, USER_AGENT))
             .add_default_header((header::ACCEPT, "application/json"))
             .finish();
-        Ok(Self {
+        Self {
             http,
-            uri: balance_uri(&endpoint.base_url)?,
+            uri: endpoint.uri,
             token,
             metrics,
-        })
+        }
     }
 
     async fn ask(&self, within: Duration) -> Result<Reading, SourceError> {

@@ -10,27 +10,18 @@ use actix_web::{
 };
 
 use super::{RunError, ended_early};
-use crate::{
-    http::{Listener, RequestLog},
-    upstream::BadBaseUrl,
-};
+use crate::http::{Listener, RequestLog};
 
-/// Why a good configuration cannot be put to work.
+/// Why a good configuration cannot be put to work: an address cannot be had.
 #[derive(Debug, thiserror::Error)]
-pub enum BindError {
-    /// An address cannot be had.
-    #[error("D7B_{variable}: cannot listen on {addr}: {}", told(.source))]
-    Address {
-        /// The setting, without its prefix.
-        variable: &'static str,
-        /// The address.
-        addr: SocketAddr,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The base URL cannot be used.
-    #[error("D7B_BASE_URL: {0}")]
-    BaseUrl(#[from] BadBaseUrl),
+#[error("D7B_{variable}: cannot listen on {addr}: {}", told(.source))]
+pub struct BindError {
+    /// The setting, without its prefix.
+    variable: &'static str,
+    /// The address.
+    addr: SocketAddr,
+    /// Why not.
+    source: io::Error,
 }
 
 fn told(error: &io::Error) -> &'static str {
@@ -83,7 +74,7 @@ pub(super) fn bind(
     .shutdown_timeout(whole_seconds(grace))
     .keep_alive(KEEP_ALIVE)
     .bind(addr)
-    .map_err(|source| BindError::Address {
+    .map_err(|source| BindError {
         variable,
         addr,
         source,

@@ -12,7 +12,7 @@ use crate::{
     callers::{KeyRecord, file},
     config::{Config, ConfigErrors, Draft, Source},
     upstream::{
-        balance_uri, tls,
+        Endpoint, balance_uri, tls,
         token::{self, Token},
     },
 };
@@ -23,7 +23,7 @@ pub struct Prepared {
     pub(super) keys: Vec<KeyRecord>,
     pub(super) token: Token,
     pub(super) token_file: Option<PathBuf>,
-    pub(super) tls: ClientConfig,
+    pub(super) endpoint: Endpoint,
 }
 
 impl Prepared {
@@ -43,19 +43,24 @@ impl Prepared {
             .as_ref()
             .and_then(|source| read_token(source, &mut errors));
         let tls = read_roots(config.upstream.ca_file.as_deref(), &mut errors);
-        // A URL may be more than what a request takes: better told now, with
-        // the rest, than when the service is put together.
-        if let Err(error) = balance_uri(&config.upstream.base_url) {
-            errors.add("BASE_URL", error);
-        }
-        match (keys, token, tls) {
-            (Some(keys), Some((token, token_file)), Some(tls)) if errors.is_empty() => Ok(Self {
-                config,
-                keys,
-                token,
-                token_file,
-                tls,
-            }),
+        // What is a URL need not be what a request takes.
+        let uri = balance_uri(&config.upstream.base_url)
+            .map_err(|error| errors.add("BASE_URL", error))
+            .ok();
+        match (keys, token, tls, uri) {
+            (Some(keys), Some((token, token_file)), Some(tls), Some(uri)) if errors.is_empty() => {
+                Ok(Self {
+                    endpoint: Endpoint {
+                        uri,
+                        connect_timeout: config.upstream.connect_timeout,
+                        tls,
+                    },
+                    config,
+                    keys,
+                    token,
+                    token_file,
+                })
+            }
             _ => Err(errors),
         }
     }
