@@ -59,7 +59,7 @@ pub enum KeyCommand {
 /// How a key is to be.
 #[derive(Debug, Args)]
 pub struct NewKeyArgs {
-    /// The team or service that the key is for: [a-z0-9][a-z0-9._-]{0,62}
+    /// The team or service that the key is for, such as billing
     #[arg(long, value_parser = client_name)]
     pub client: String,
     /// How long the key is good for, such as 90d or 12h; for ever if not given
