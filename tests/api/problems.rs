@@ -293,6 +293,11 @@ fn what_cannot_be_read_as_a_request_is_answered_by_the_http_library() {
     );
 
     assert_eq!(status_of(b"GET /balance HTTP/1.1\r\n\r\n"), 400, "no Host");
+    assert_eq!(
+        status_of(b"GET /balance HTTP/1.1\r\nhost: localhost\r\nhost: localhost\r\n\r\n"),
+        400,
+        "two Hosts"
+    );
     assert_eq!(status_of(b"rubbish\r\n\r\n"), 400);
     assert_eq!(
         status_of(b"GET / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n"),

@@ -44,6 +44,23 @@ fn with_status(answers: &[Response], status: &str) -> usize {
 }
 
 #[test]
+fn a_caller_that_has_ended_its_side_still_gets_its_answer() {
+    let app = patient().start();
+    let gate = Gate::closed();
+    app.d7.always(gated(&gate, answer(200, BALANCE)));
+    let mut connection = Connection::open(app.addr);
+
+    connection.write(&app.balance_request().bytes());
+    connection.end_writing();
+    app.wait_for_waiters(1);
+    gate.open();
+    let response = connection.read("GET");
+
+    assert_eq!(response.cache_status(), STARTED);
+    connection.assert_closed();
+}
+
+#[test]
 fn two_hundred_cold_callers_make_one_request() {
     let app = patient().start();
     let gate = Gate::closed();
