@@ -2,18 +2,17 @@
 //! D7 and callers do, and however much is logged.
 
 mod lies;
-mod process;
 
 use std::{collections::BTreeMap, fs, path::Path, rc::Rc, time::Duration};
 
 use futures_util::future::LocalBoxFuture;
 use secrecy::ExposeSecret;
 
-use self::{
-    lies::lies,
-    process::{Process, run},
+use self::lies::lies;
+use crate::harness::{
+    Connection, Request, Response, TestApp,
+    process::{Service, run, variables},
 };
-use crate::harness::{Connection, Request, Response, TestApp};
 use d7_balance::{
     balance::{
         Reading,
@@ -65,34 +64,30 @@ impl Watch {
     }
 }
 
-fn settings(d7: &Simulator, format: &str, more: &[(&str, &str)]) -> Vec<(String, String)> {
-    let base_url = d7.base_url();
-    let mut settings = vec![
-        ("D7B_BASE_URL", &*base_url),
-        ("D7B_SERVER_ADDR", "127.0.0.1:0"),
-        ("D7B_ADMIN_ADDR", "127.0.0.1:0"),
-        ("D7B_SERVER_WORKERS", "1"),
-        ("D7B_UPSTREAM_TIMEOUT", "2s"),
-        (
-            "D7B_LOG",
-            "trace,actix_http=trace,actix_http::h1::decoder=trace",
-        ),
-        ("D7B_LOG_FORMAT", format),
-    ];
-    settings.extend(more);
-    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-    settings.into_iter().map(owned).collect()
+/// Has as much logged as can be.
+fn loud(format: &str) -> [(&str, &str); 2] {
+    let everything = "trace,actix_http=trace,actix_http::h1::decoder=trace";
+    [("D7B_LOG", everything), ("D7B_LOG_FORMAT", format)]
 }
 
-/// Stops the process and watches its metrics and all that it has said.
-fn finish(process: Process, name: &str, watch: &mut Watch) {
-    let metrics = Request::new(process.admin_addr, "GET", "/metrics").send();
+/// Starts the program as loud as it can be. Settings go over the usual ones.
+fn start(format: &str, settings: &[(&str, &str)]) -> Service {
+    let usual = [("D7B_SERVER_WORKERS", "1"), ("D7B_UPSTREAM_TIMEOUT", "2s")];
+    let settings = [&usual, &loud(format)[..], settings].concat();
+    Service::start_until(&settings, "admin_addr")
+}
+
+/// Stops the program and watches its metrics and all that it has said.
+fn finish(service: Service, name: &str, watch: &mut Watch) {
+    let metrics = service.admin("/metrics");
     assert!(
         metrics.text().contains("d7b_log_lines_dropped_total 0\n"),
         "every line has been seen"
     );
     watch.answer(&format!("{name}: metrics"), &metrics);
-    watch.add(&format!("{name}: log"), process.stop());
+    let ended = service.stop();
+    assert_eq!(ended.code, Some(0), "{name}: {ended:?}");
+    watch.add(&format!("{name}: log"), ended.said());
 }
 
 #[test]
@@ -102,39 +97,33 @@ fn a_token_that_d7_echoes_is_never_seen_again() {
     let directory = tempfile::tempdir().unwrap();
     let token_file = directory.path().join("token");
     fs::write(&token_file, format!("{TOKEN}\n")).unwrap();
+    let token_file = token_file.to_str().unwrap();
     let proxy = Simulator::start().unwrap();
+    let proxy_url = proxy.base_url();
+    let rest = [
+        ("D7B_KEYS", &*keys),
+        ("HTTP_PROXY", &proxy_url),
+        ("http_proxy", &proxy_url),
+        ("ALL_PROXY", &proxy_url),
+    ];
     let mut watch = Watch::default();
     for (name, script) in lies() {
         for format in FORMATS {
-            let d7 = Simulator::start().unwrap();
-            d7.always(script.clone());
             let token = match format {
-                "json" => ("D7B_TOKEN", TOKEN),
-                _ => ("D7B_TOKEN_FILE", token_file.to_str().unwrap()),
+                "json" => [("D7B_TOKEN", TOKEN), ("D7B_TOKEN_FILE", "")],
+                _ => [("D7B_TOKEN", ""), ("D7B_TOKEN_FILE", token_file)],
             };
-            let proxy_url = proxy.base_url();
-            let variables = settings(
-                &d7,
-                format,
-                &[
-                    token,
-                    ("D7B_KEYS", &keys),
-                    ("HTTP_PROXY", &proxy_url),
-                    ("http_proxy", &proxy_url),
-                    ("ALL_PROXY", &proxy_url),
-                ],
-            );
-            let process = Process::serve(&variables);
+            let service = start(format, &[&token[..], &rest].concat());
+            service.d7.always(script.clone());
             let name = format!("{name}, {format}");
             for path in ["/balance", "/messages/v1/balance"] {
-                let answer = Request::new(process.addr, "GET", path)
-                    .bearer(key.key.expose_secret())
-                    .send();
+                let request = service.request("GET", path);
+                let answer = request.bearer(key.key.expose_secret()).send();
                 watch.answer(&name, &answer);
             }
-            finish(process, &name, &mut watch);
-            let head = d7.heads().remove(0);
+            let head = service.d7.heads().remove(0);
             assert!(head.contains(&format!("Bearer {TOKEN}\r\n")), "{name}");
+            finish(service, &name, &mut watch);
         }
     }
 
@@ -182,11 +171,10 @@ fn what_callers_present_is_never_seen_again() {
     let key = valid.key.expose_secret();
     let mut watch = Watch::default();
     for format in FORMATS {
-        let d7 = Simulator::start().unwrap();
-        let file = keys_file.to_str().unwrap();
-        let more = [("D7B_TOKEN", TOKEN), ("D7B_KEYS_FILE", file)];
-        let process = Process::serve(&settings(&d7, format, &more));
-        let request = |method: &str, path: &str| Request::new(process.addr, method, path);
+        let keys_file = ("D7B_KEYS_FILE", keys_file.to_str().unwrap());
+        let settings = [("D7B_TOKEN", TOKEN), ("D7B_KEYS", ""), keys_file];
+        let service = start(format, &settings);
+        let request = |method: &str, path: &str| service.request(method, path);
         let mut send = |request: Request, status: u16| {
             let answer = request.send();
             assert_eq!(answer.status, status, "{}", answer.text());
@@ -240,13 +228,13 @@ fn what_callers_present_is_never_seen_again() {
             "transfer-encoding: MARKER_FRAMING",
             "MARKER HEADER LINE",
         ] {
-            let mut connection = Connection::open(process.addr);
+            let mut connection = Connection::open(service.addr);
             let head = format!("GET /balance HTTP/1.1\r\nhost: localhost\r\n{framing}\r\n\r\n");
             connection.write(head.as_bytes());
             watch.answer(format, &connection.read("GET"));
         }
 
-        finish(process, format, &mut watch);
+        finish(service, format, &mut watch);
     }
 
     watch.assert_clean(&[
@@ -260,7 +248,7 @@ fn what_callers_present_is_never_seen_again() {
 
 #[test]
 fn settings_that_are_wrong_are_named_and_not_shown() {
-    let variables = [
+    let settings = [
         ("D7B_TOKEN", "MARKER_TOKEN\nMARKER_LINE"),
         ("D7B_TOKN", "MARKER_TYPO"),
         ("D7B_KEYS", "billing:MARKER_KEYS:MARKER_DIGEST"),
@@ -271,14 +259,14 @@ fn settings_that_are_wrong_are_named_and_not_shown() {
         ("D7B_CACHE_TTL", "MARKER_TTL"),
         ("D7B_LOG", "MARKER_LOG=MARKER_LEVEL"),
         ("D7B_CA_FILE", "/dev/null/MARKER_CA"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    ];
 
     for command in ["serve", "check-config"] {
-        let (code, said) = run(&[command], &variables);
+        let ended = run(&[command], variables(settings));
 
-        assert_eq!(code, Some(64), "{said}");
-        for (name, _) in &variables {
+        let said = ended.said();
+        assert_eq!(ended.code, Some(64), "{said}");
+        for (name, _) in settings {
             assert!(said.contains(&format!("{name} ")), "{name} in {said}");
         }
         assert!(!said.contains("MARKER"), "{said}");
@@ -289,16 +277,15 @@ fn settings_that_are_wrong_are_named_and_not_shown() {
 fn neither_check_config_nor_debug_shows_a_secret() {
     let key = NewKey::generate().unwrap();
     let keys = format!("billing:{}:{}", key.id, key.digest);
-    let d7 = Simulator::start().unwrap();
-    let variables = settings(&d7, "json", &[("D7B_TOKEN", TOKEN), ("D7B_KEYS", &keys)]);
-    let pairs = variables
-        .iter()
-        .map(|(name, value)| (name.into(), value.into()));
+    let secrets = [("D7B_TOKEN", TOKEN), ("D7B_KEYS", &*keys)];
+    let elsewhere = [("D7B_BASE_URL", "http://127.0.0.1:9")];
+    let variables = variables([&secrets, &loud("json")[..], &elsewhere].concat());
 
-    let (code, said) = run(&["check-config"], &variables);
-    let config = format!("{:?}", Draft::read(pairs).config);
+    let ended = run(&["check-config"], variables.clone());
+    let config = format!("{:?}", Draft::read(variables).config);
 
-    assert_eq!(code, Some(0), "{said}");
+    let said = ended.said();
+    assert_eq!(ended.code, Some(0), "{said}");
     let mut watch = Watch::default();
     watch.add("check-config", said);
     watch.add("debug", config);

@@ -48,6 +48,13 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
+impl Ended {
+    /// All that it has written, to either stream.
+    pub(crate) fn said(&self) -> String {
+        format!("{}\n{}", self.stdout, self.stderr)
+    }
+}
+
 impl Process {
     /// Starts the program under test.
     pub(crate) fn start(arguments: &[&str], variables: Variables) -> Self {
