@@ -3,6 +3,9 @@
 
 mod connection;
 mod framing;
+// Where the system tells how much memory a process has had.
+#[cfg(target_os = "linux")]
+mod memory;
 mod stale;
 mod statuses;
 

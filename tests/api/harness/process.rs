@@ -149,6 +149,16 @@ impl Process {
         assert!(sent.success(), "{name} is sent");
     }
 
+    /// The most memory that it has had at once, in bytes.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.child().id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = peak.and_then(|peak| peak.trim().strip_suffix(" kB"));
+        kib.unwrap().parse::<u64>().unwrap() << 10
+    }
+
     /// Waits for its end.
     pub(crate) fn wait(self) -> Ended {
         wait_until("the program ends", || !self.runs());
