@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::harness::{Request, Response, TestApp, gated};
-use d7_balance::simulator::{BALANCE, Gate, Step, answer};
+use crate::harness::{Request, Response, TestApp};
+use d7_balance::simulator::{BALANCE, Step, answer};
 
 /// Asks two services that `arrange` has brought to the same point, one plainly
 /// and one so that the answer is a 304, and asserts the caching headers.
@@ -107,7 +107,7 @@ fn row_6_names_a_failure_that_is_remembered() {
     let arrange = |app: &TestApp| {
         stored_before_outage(71, 500)(app);
         app.balance();
-        app.wait_for_failures("upstream_unavailable", 1);
+        app.wait_for_outcomes("upstream_unavailable", 1);
         // The end of the hold-down.
         app.advance_s(1);
     };
@@ -192,8 +192,7 @@ fn a_request_that_joins_a_refresh_is_collapsed() {
         if seconds > 0 {
             stored(seconds)(&app);
         }
-        let gate = Gate::closed();
-        app.d7.next(gated(&gate, answer(200, BALANCE)));
+        let gate = app.hold_next(answer(200, BALANCE));
         let ask = |request: Request| {
             let request = request.header("cache-control", directives);
             std::thread::spawn(move || request.send())
@@ -252,8 +251,7 @@ fn age_and_ttl_are_rounded_down() {
 fn a_stale_balance_is_served_while_one_refresh_runs_behind() {
     let app = TestApp::start();
     stored(60)(&app);
-    let gate = Gate::closed();
-    app.d7.next(gated(&gate, answer(200, r#"{"balance": 7}"#)));
+    let gate = app.hold_next(answer(200, r#"{"balance": 7}"#));
 
     for _ in 0..20 {
         let response = app.balance();
@@ -314,7 +312,7 @@ fn without_stale_if_error_a_failure_is_a_problem_past_the_ttl() {
     stored_before_outage(61, 500)(&app);
 
     let before = app.balance();
-    app.wait_for_failures("upstream_unavailable", 1);
+    app.wait_for_outcomes("upstream_unavailable", 1);
     let after = app.balance();
 
     assert_eq!(before.cache_status(), "hit; ttl=-1");

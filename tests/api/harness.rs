@@ -125,6 +125,28 @@ impl TestApp {
         answer.join().unwrap()
     }
 
+    /// Has D7 hold its answers, all from now on, until the gate is opened.
+    pub(crate) fn hold(&self, answers: Script) -> Gate {
+        let (gate, script) = gated(answers);
+        self.d7.always(script);
+        gate
+    }
+
+    /// Has D7 hold its next answer until the gate is opened.
+    pub(crate) fn hold_next(&self, answer: Script) -> Gate {
+        let (gate, script) = gated(answer);
+        self.d7.next(script);
+        gate
+    }
+
+    /// Sends `GET /balance` and leaves its connection to the caller: to keep it
+    /// open, or to break it.
+    pub(crate) fn balance_unread(&self) -> Connection {
+        let mut connection = Connection::open(self.addr);
+        connection.write(&self.balance_request().bytes());
+        connection
+    }
+
     /// Waits until so many tasks sleep on the service's clock.
     pub(crate) fn wait_until_parked(&self, tasks: usize) {
         wait_until("the task is parked", || self.clock.parked() == tasks);
@@ -144,16 +166,13 @@ impl TestApp {
 
     /// Waits until so many refreshes have ended well.
     pub(crate) fn wait_for_refreshes(&self, refreshes: usize) {
-        let series = "d7b_refreshes_total{outcome=\"ok\"}";
-        wait_until("the refresh ends", || {
-            self.metric(series) == Some(refreshes as f64)
-        });
+        self.wait_for_outcomes("ok", refreshes);
     }
 
     /// Waits until so many refreshes have ended with `outcome`.
-    pub(crate) fn wait_for_failures(&self, outcome: &str, refreshes: usize) {
+    pub(crate) fn wait_for_outcomes(&self, outcome: &str, refreshes: usize) {
         let series = format!("d7b_refreshes_total{{outcome=\"{outcome}\"}}");
-        wait_until("the refresh fails", || {
+        wait_until("the refresh ends", || {
             self.metric(&series) == Some(refreshes as f64)
         });
     }
@@ -311,9 +330,10 @@ pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     panic!("waited in vain: {what}");
 }
 
-/// A script that begins when `gate` is opened.
-pub(crate) fn gated(gate: &Gate, script: Script) -> Script {
+/// A script that begins when the gate is opened, and the gate.
+pub(crate) fn gated(script: Script) -> (Gate, Script) {
+    let gate = Gate::closed();
     let mut steps = vec![Step::Await(gate.clone())];
     steps.extend(script);
-    steps
+    (gate, steps)
 }

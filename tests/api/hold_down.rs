@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::harness::{Response, TestApp, gated};
-use d7_balance::simulator::{BALANCE, Gate, Script, Step, answer, answer_with};
+use crate::harness::{Response, TestApp};
+use d7_balance::simulator::{BALANCE, Script, Step, answer, answer_with};
 
 const TICK: Duration = Duration::from_nanos(1);
 
@@ -265,8 +265,7 @@ fn a_retry_that_cannot_start_before_the_deadline_is_not_made() {
     let app = TestApp::builder()
         .set("D7B_UPSTREAM_TIMEOUT", "60s")
         .start();
-    let gate = Gate::closed();
-    app.d7.next(gated(&gate, answer(502, "")));
+    let gate = app.hold_next(answer(502, ""));
 
     let caller = app.balance_behind();
     app.wait_for_d7(1);
@@ -283,8 +282,7 @@ fn a_hold_down_begins_when_the_failure_has_come() {
     let app = TestApp::builder()
         .set("D7B_UPSTREAM_TIMEOUT", "60s")
         .start();
-    let gate = Gate::closed();
-    app.d7.next(gated(&gate, answer(404, "")));
+    let gate = app.hold_next(answer(404, ""));
 
     let caller = app.balance_behind();
     app.wait_for_d7(1);

@@ -68,10 +68,10 @@ fn a_refresh_runs_when_a_hold_down_ends_and_not_before() {
         .start_with(d7);
 
     for (failures, step) in [(1, 1), (2, 2), (3, 4)] {
-        app.wait_for_failures("upstream_unavailable", failures);
+        app.wait_for_outcomes("upstream_unavailable", failures);
         sleep_for(&app, step);
     }
-    app.wait_for_failures("upstream_unavailable", 4);
+    app.wait_for_outcomes("upstream_unavailable", 4);
     app.d7.always(answer(200, BALANCE));
     sleep_for(&app, 8);
     app.wait_for_refreshes(1);

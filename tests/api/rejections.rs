@@ -5,8 +5,8 @@ use std::{fs, time::Duration};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{Builder, Response, TestApp, gated};
-use d7_balance::simulator::{BALANCE, Gate, REJECTION, Step, answer, answer_with};
+use crate::harness::{Builder, Response, TestApp};
+use d7_balance::simulator::{BALANCE, REJECTION, Step, answer, answer_with};
 
 const TICK: Duration = Duration::from_nanos(1);
 const CODE: &str = "ACCESS_TOKEN_SIGNATURE_VERIFICATION_FAILED";
@@ -169,8 +169,7 @@ fn a_rejection_without_time_for_a_confirmation_is_transient() {
     let app = TestApp::builder()
         .set("D7B_UPSTREAM_TIMEOUT", "60s")
         .start();
-    let gate = Gate::closed();
-    app.d7.next(gated(&gate, answer(401, REJECTION)));
+    let gate = app.hold_next(answer(401, REJECTION));
 
     let caller = app.balance_behind();
     app.wait_for_d7(1);
@@ -196,14 +195,13 @@ fn a_rejection_that_is_not_confirmed_blocks_nothing() {
         .start();
     app.balance();
     app.advance_s(61);
-    let gate = Gate::closed();
-    app.d7.next(gated(&gate, answer(401, REJECTION)));
+    let gate = app.hold_next(answer(401, REJECTION));
 
     app.balance();
     app.wait_for_d7(2);
     app.advance_s(60);
     gate.open();
-    app.wait_for_failures("upstream_unauthorized", 1);
+    app.wait_for_outcomes("upstream_unauthorized", 1);
     let response = app.balance();
 
     let status = "hit; ttl=-61; detail=upstream_unauthorized";
@@ -300,7 +298,7 @@ fn past_the_ttl_nothing_is_served_until_d7_accepts_a_token() {
     assert_eq!(app.balance().status, 200);
     app.wait_until_parked(1);
     app.advance(Duration::from_millis(500));
-    app.wait_for_failures("upstream_unauthorized", 1);
+    app.wait_for_outcomes("upstream_unauthorized", 1);
 
     for directives in ["", "no-cache", "max-age=9999"] {
         let problem = assert_rejected(&app.balance_with(directives));
@@ -319,7 +317,7 @@ fn a_402_blocks_without_a_confirmation_and_is_no_balance_of_nothing() {
     let app = stored(61);
     app.d7.always(answer(402, r#"{"balance": 0}"#));
     app.balance();
-    app.wait_for_failures("upstream_payment_required", 1);
+    app.wait_for_outcomes("upstream_payment_required", 1);
 
     let response = app.balance();
 

@@ -15,17 +15,10 @@ use d7_balance::{
     http::{self, Admin, Listener, RequestLog, probes::Readiness},
     metrics::Metrics,
     shutdown::Signal,
-    simulator::{BALANCE, Gate, Script, Step, answer},
+    simulator::{BALANCE, Step, answer},
 };
 
 use crate::harness::{Connection, Request, Response, TestApp, start_of_time, wait_until};
-
-/// An answer that comes when the gate is opened.
-fn held_by(gate: &Gate) -> Script {
-    let mut script = vec![Step::Await(gate.clone())];
-    script.extend(answer(200, BALANCE));
-    script
-}
 
 /// Whether nobody listens there.
 fn is_closed(addr: SocketAddr) -> bool {
@@ -138,8 +131,7 @@ fn after_the_delay_nobody_listens_and_all_is_well() {
 #[test]
 fn a_cold_miss_under_way_is_answered_while_nobody_else_is_let_in() {
     let mut app = TestApp::start();
-    let gate = Gate::closed();
-    app.d7.always(held_by(&gate));
+    let gate = app.hold(answer(200, BALANCE));
     let waiting = app.balance_behind();
     app.wait_for_d7(1);
 
@@ -160,8 +152,7 @@ fn a_cold_miss_under_way_is_answered_while_nobody_else_is_let_in() {
 fn a_second_signal_ends_a_service_that_waits_for_its_last_request() {
     let mut app = TestApp::builder().set("D7B_SHUTDOWN_GRACE", "10m").start();
     app.d7.always(vec![Step::Hang]);
-    let mut hanging = Connection::open(app.addr);
-    hanging.write(&app.balance_request().bytes());
+    let _hanging = app.balance_unread();
     app.wait_for_d7(1);
 
     app.signals.send(Signal::Stop).unwrap();
@@ -292,8 +283,7 @@ fn readyz_is_503_until_everything_is_loaded_and_bound() {
 /// for the first head of a connection, so this is about the second one.
 fn hang_on_both(app: &TestApp) -> [Connection; 2] {
     app.d7.always(vec![Step::Hang]);
-    let mut public = Connection::open(app.addr);
-    public.write(&app.balance_request().bytes());
+    let public = app.balance_unread();
     app.wait_for_d7(1);
     let mut admin = Connection::open(app.admin_addr);
     admin.write(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n");

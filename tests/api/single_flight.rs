@@ -4,7 +4,7 @@ use std::{cell::Cell, rc::Rc, thread, thread::JoinHandle, time::Duration};
 
 use futures_util::future::LocalBoxFuture;
 
-use crate::harness::{Builder, Connection, Request, Response, TestApp, gated};
+use crate::harness::{Builder, Connection, Request, Response, TestApp};
 use d7_balance::{
     balance::{
         Reading,
@@ -46,8 +46,7 @@ fn with_status(answers: &[Response], status: &str) -> usize {
 #[test]
 fn a_caller_that_has_ended_its_side_still_gets_its_answer() {
     let app = patient().start();
-    let gate = Gate::closed();
-    app.d7.always(gated(&gate, answer(200, BALANCE)));
+    let gate = app.hold(answer(200, BALANCE));
     let mut connection = Connection::open(app.addr);
 
     connection.write(&app.balance_request().bytes());
@@ -63,8 +62,7 @@ fn a_caller_that_has_ended_its_side_still_gets_its_answer() {
 #[test]
 fn two_hundred_cold_callers_make_one_request() {
     let app = patient().start();
-    let gate = Gate::closed();
-    app.d7.always(gated(&gate, answer(200, BALANCE)));
+    let gate = app.hold(answer(200, BALANCE));
 
     let callers = send_behind(&app.balance_request(), MANY);
     app.wait_for_waiters(MANY);
@@ -79,10 +77,8 @@ fn two_hundred_cold_callers_make_one_request() {
 #[test]
 fn a_first_caller_that_resets_its_connection_takes_nothing_with_it() {
     let app = patient().start();
-    let gate = Gate::closed();
-    app.d7.always(gated(&gate, answer(200, BALANCE)));
-    let mut first = Connection::open(app.addr);
-    first.write(&app.balance_request().bytes());
+    let gate = app.hold(answer(200, BALANCE));
+    let first = app.balance_unread();
     app.wait_for_waiters(1);
 
     first.reset();
@@ -98,10 +94,8 @@ fn a_first_caller_that_resets_its_connection_takes_nothing_with_it() {
 #[test]
 fn a_refresh_whose_only_caller_has_gone_away_is_stored() {
     let app = patient().start();
-    let gate = Gate::closed();
-    app.d7.always(gated(&gate, answer(200, BALANCE)));
-    let mut only = Connection::open(app.addr);
-    only.write(&app.balance_request().bytes());
+    let gate = app.hold(answer(200, BALANCE));
+    let only = app.balance_unread();
     app.wait_for_waiters(1);
 
     only.reset();
@@ -142,8 +136,7 @@ fn a_refresh_that_panics_is_a_problem_for_all_and_the_next_one_works() {
             })
         }))
         .start();
-    let gate = Gate::closed();
-    app.d7.next(gated(&gate, answer(200, BALANCE)));
+    let gate = app.hold_next(answer(200, BALANCE));
 
     let callers = send_behind(&app.balance_request(), MANY);
     app.wait_for_waiters(MANY);
@@ -167,8 +160,7 @@ fn a_refresh_that_panics_is_a_problem_for_all_and_the_next_one_works() {
 #[test]
 fn a_refresh_that_fails_is_one_request_and_a_problem_for_all() {
     let app = patient().start();
-    let gate = Gate::closed();
-    app.d7.always(gated(&gate, answer(500, "")));
+    let gate = app.hold(answer(500, ""));
 
     let callers = send_behind(&app.balance_request(), MANY);
     app.wait_for_waiters(MANY);
@@ -190,8 +182,7 @@ fn two_hundred_stale_callers_make_one_request_behind_and_wait_for_nothing() {
     let app = patient().start();
     app.balance();
     app.advance_s(61);
-    let gate = Gate::closed();
-    app.d7.always(gated(&gate, answer(200, BALANCE)));
+    let gate = app.hold(answer(200, BALANCE));
 
     let answers = answers(send_behind(&app.balance_request(), MANY));
     gate.open();
@@ -207,8 +198,7 @@ fn callers_who_insist_join_the_refresh_behind() {
     let app = patient().start();
     app.balance();
     app.advance_s(61);
-    let gate = Gate::closed();
-    app.d7.always(gated(&gate, answer(200, BALANCE)));
+    let gate = app.hold(answer(200, BALANCE));
     app.balance();
     app.wait_for_d7(2);
 
@@ -225,8 +215,7 @@ fn callers_who_insist_join_the_refresh_behind() {
 
 /// A service with room for two waiters, both places taken.
 fn crowded(app: &TestApp, directives: &str) -> (Gate, Vec<JoinHandle<Response>>) {
-    let gate = Gate::closed();
-    app.d7.always(gated(&gate, answer(200, BALANCE)));
+    let gate = app.hold(answer(200, BALANCE));
     let request = app.balance_request().header("cache-control", directives);
     let callers = send_behind(&request, 2);
     app.wait_for_waiters(2);
@@ -304,16 +293,10 @@ fn waiters_that_have_gone_away_free_their_places() {
         .set("D7B_CACHE_MAX_WAITERS", "3")
         .set("D7B_SERVER_WORKERS", "1")
         .start();
-    let gate = Gate::closed();
-    app.d7.always(gated(&gate, answer(200, BALANCE)));
+    let gate = app.hold(answer(200, BALANCE));
     let first = app.balance_behind();
     app.wait_for_waiters(1);
-    let open = || {
-        let mut connection = Connection::open(app.addr);
-        connection.write(&app.balance_request().bytes());
-        connection
-    };
-    let gone = [open(), open()];
+    let gone = [app.balance_unread(), app.balance_unread()];
     app.wait_for_waiters(3);
     assert_eq!(app.balance().code(), "overloaded");
 

@@ -2,11 +2,11 @@
 
 use std::{net::TcpListener, thread};
 
-use d7_balance::simulator::{Gate, Step};
+use d7_balance::simulator::{BALANCE, Step, answer};
 
-use super::{held_by, is_closed};
+use super::is_closed;
 use crate::harness::{
-    Connection,
+    Connection, gated,
     process::{Process, Service, run, variables},
     wait_until,
 };
@@ -43,8 +43,8 @@ fn sigterm_and_sigint_end_the_program_well() {
 fn what_is_under_way_is_answered_after_the_signal() {
     for signal in ["TERM", "INT"] {
         let service = Service::start(&[]);
-        let gate = Gate::closed();
-        service.d7.always(held_by(&gate));
+        let (gate, script) = gated(answer(200, BALANCE));
+        service.d7.always(script);
         let waiting = service.balance_behind();
         service.wait_for_d7(1);
 
