@@ -67,14 +67,11 @@ pub fn open(settings: &Telemetry) -> Result<Log, LogError> {
         .with_writer(writer)
         .with_ansi(ansi);
     match format {
-        LogFormat::Pretty => builder
-            .finish()
-            .with(filter_fn(is_free_of_quotes))
-            .try_init()?,
+        LogFormat::Pretty => builder.finish().with(filter_fn(is_heard)).try_init()?,
         LogFormat::Json => builder
             .event_format(Json)
             .finish()
-            .with(filter_fn(is_free_of_quotes))
+            .with(filter_fn(is_heard))
             .try_init()?,
     }
     std::panic::set_hook(Box::new(|panic| {
@@ -88,13 +85,19 @@ pub fn open(settings: &Telemetry) -> Result<Log, LogError> {
     })
 }
 
-/// Libraries that read what comes over the wire, and quote it below `info`:
-/// actix-http, for one, a `Content-Length` that is no number, in which a caller
-/// or D7 may have put a secret.
-const QUOTING: [&str; 3] = ["actix_http", "awc", "h2"];
+/// Libraries whose events are not logged at all. They read what comes over the
+/// wire and quote it: actix-http, for one, a `Content-Length` that is no number,
+/// in which a caller or D7 may have put a secret. And whoever sends rubbish
+/// would write a line with each connection.
+const UNHEARD: [&str; 3] = ["actix_http", "awc", "h2"];
+
+/// A library that tells each start and stop of its own in five lines.
+const TALKATIVE: &str = "actix_server";
 
 /// Whether an event may be logged at all. No setting overrides it.
-fn is_free_of_quotes(metadata: &Metadata<'_>) -> bool {
-    let library = metadata.target().split("::").next().unwrap_or_default();
-    *metadata.level() <= Level::INFO || !QUOTING.contains(&library)
+fn is_heard(metadata: &Metadata<'_>) -> bool {
+    match metadata.target().split("::").next().unwrap_or_default() {
+        TALKATIVE => *metadata.level() <= Level::WARN,
+        library => !UNHEARD.contains(&library),
+    }
 }

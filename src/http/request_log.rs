@@ -196,7 +196,7 @@ impl RequestLog {
                     http.method = known(method),
                     http.matched_path = route.as_deref(),
                     http.status_code = status.as_u16(),
-                    duration_ms = seconds * 1e3,
+                    duration_ms = duration.as_micros() as f64 / 1e3,
                     cache.status = cache,
                     client = caller.map(|caller| caller.client().name()),
                     key_id = caller.map(|caller| caller.key_id().as_str()),

@@ -267,3 +267,27 @@ fn requests_that_are_not_denied_are_logged_all() {
 
     assert_eq!(service.wait_for_requests(100).len(), 100);
 }
+
+#[test]
+fn rubbish_writes_no_line_however_much_of_it_comes() {
+    let service = Service::start(&[("D7B_LOG", "trace")]);
+    let lines_about = |library: &str| {
+        let events = service.process.events();
+        let told = |event: &&Value| event["target"].as_str().unwrap().starts_with(library);
+        events.iter().filter(told).count()
+    };
+
+    for _ in 0..20 {
+        let mut connection = Connection::open(service.addr);
+        connection.write(b"GET / HTTP/1.1\r\nhost:\x01\r\n\r\n");
+        assert_eq!(connection.read_status(), 400);
+    }
+    service
+        .balance_request()
+        .header("x-request-id", "last")
+        .send();
+    service.wait_for_requests(1);
+
+    assert_eq!(lines_about("actix_http"), 0);
+    assert_eq!(service.process.events_named("request").len(), 1);
+}
