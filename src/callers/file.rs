@@ -6,7 +6,7 @@ use std::{
     collections::HashSet,
     fs, io,
     io::Write,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{MetadataExt, PermissionsExt, fchown},
     path::Path,
     time::{Duration, SystemTime},
 };
@@ -30,17 +30,25 @@ pub enum KeysError {
         /// What is wrong.
         problem: String,
     },
-    /// A key that cannot be right.
-    #[error("key {number}: {problem}")]
-    Key {
-        /// Counted from 1.
-        number: usize,
-        /// What is wrong.
-        problem: &'static str,
-    },
+    /// Keys that cannot be right, all of them.
+    #[error("{}", listed(.0))]
+    Keys(Vec<KeyProblem>),
     /// Nobody could ask.
     #[error("holds no key; make one with `d7-balance key new --client NAME`")]
     Empty,
+}
+
+/// What is wrong with one key.
+#[derive(Debug)]
+pub struct KeyProblem {
+    /// Counted from 1.
+    number: usize,
+    problem: &'static str,
+}
+
+fn listed(problems: &[KeyProblem]) -> String {
+    let told = |KeyProblem { number, problem }: &KeyProblem| format!("key {number}: {problem}");
+    problems.iter().map(told).collect::<Vec<_>>().join("; ")
 }
 
 #[derive(Deserialize)]
@@ -62,7 +70,7 @@ struct RawKey {
 /// Reads the text of a key file.
 ///
 /// # Errors
-/// The first thing that is wrong with it.
+/// The place where it is no TOML, or all keys that are wrong.
 pub fn parse_file(text: &str) -> Result<Vec<KeyRecord>, KeysError> {
     let file: KeysFile = toml::from_str(text).map_err(|error| KeysError::Toml {
         line: line_of(text, error.span().map_or(0, |span| span.start)),
@@ -74,55 +82,55 @@ pub fn parse_file(text: &str) -> Result<Vec<KeyRecord>, KeysError> {
 /// Reads the inline form: `client:id:sha256hex`, comma-separated.
 ///
 /// # Errors
-/// The first thing that is wrong with it.
+/// All keys that are wrong.
 pub fn parse_inline(text: &str) -> Result<Vec<KeyRecord>, KeysError> {
     let entries = text.split(',').map(str::trim).filter(|e| !e.is_empty());
     collect(entries.map(|entry| {
         let mut fields = entry.split(':');
         match (fields.next(), fields.next(), fields.next(), fields.next()) {
-            (Some(client), Some(id), Some(sha256), None) => check(client, id, sha256, None),
-            _ => Err("must be client:id:sha256hex"),
+            (Some(client), Some(id), Some(sha256), None) => check(client, id, sha256, Ok(None)),
+            _ => Err(vec!["must be client:id:sha256hex"]),
         }
     }))
 }
 
-fn collect(
-    keys: impl Iterator<Item = Result<KeyRecord, &'static str>>,
-) -> Result<Vec<KeyRecord>, KeysError> {
+/// A key, or everything that is wrong with it.
+type Checked = Result<KeyRecord, Vec<&'static str>>;
+
+fn collect(keys: impl Iterator<Item = Checked>) -> Result<Vec<KeyRecord>, KeysError> {
     let mut ids = HashSet::new();
-    let mut records = Vec::new();
+    let (mut records, mut wrong) = (Vec::new(), Vec::new());
     for (index, key) in keys.enumerate() {
-        let record = key
-            .and_then(|record| {
-                if ids.insert(record.id) {
-                    Ok(record)
-                } else {
-                    Err("has the id of another key; ids are unique")
-                }
-            })
-            .map_err(|problem| KeysError::Key {
-                number: index + 1,
-                problem,
-            })?;
-        records.push(record);
+        let number = index + 1;
+        let problems = match key {
+            Ok(record) if ids.insert(record.id) => {
+                records.push(record);
+                continue;
+            }
+            Ok(_) => vec!["has the id of another key; ids are unique"],
+            Err(problems) => problems,
+        };
+        wrong.extend(
+            problems
+                .into_iter()
+                .map(|problem| KeyProblem { number, problem }),
+        );
     }
-    if records.is_empty() {
-        return Err(KeysError::Empty);
+    match (records, wrong) {
+        (_, wrong) if !wrong.is_empty() => Err(KeysError::Keys(wrong)),
+        (records, _) if records.is_empty() => Err(KeysError::Empty),
+        (records, _) => Ok(records),
     }
-    Ok(records)
 }
 
 impl RawKey {
-    fn check(self) -> Result<KeyRecord, &'static str> {
-        let expires = self
-            .expires
-            .map(|end| {
-                OffsetDateTime::parse(&end.to_string(), &Rfc3339)
-                    .map(SystemTime::from)
-                    .map_err(|_| "expires must be a date and time with an offset, such as 2027-01-31T00:00:00Z")
-            })
-            .transpose()?;
-        check(&self.client, &self.id, &self.sha256, expires)
+    fn check(self) -> Checked {
+        let expires = self.expires.map(|end| {
+            OffsetDateTime::parse(&end.to_string(), &Rfc3339)
+                .map(SystemTime::from)
+                .map_err(|_| "expires must be a date and time with an offset, such as 2027-01-31T00:00:00Z")
+        });
+        check(&self.client, &self.id, &self.sha256, expires.transpose())
     }
 }
 
@@ -130,17 +138,25 @@ fn check(
     client: &str,
     id: &str,
     sha256: &str,
-    expires: Option<SystemTime>,
-) -> Result<KeyRecord, &'static str> {
-    if !is_client_name(client) {
-        return Err("client must match [a-z0-9][a-z0-9._-]{0,62}");
+    expires: Result<Option<SystemTime>, &'static str>,
+) -> Checked {
+    let client = is_client_name(client)
+        .then(|| client.to_owned())
+        .ok_or("client must match [a-z0-9][a-z0-9._-]{0,62}");
+    let id = KeyId::parse(id).ok_or("id must match [0-9a-z]{8}");
+    let digest = Digest::parse(sha256).ok_or("sha256 must be 64 lower-case hexadecimal digits");
+    match (client, id, digest, expires) {
+        (Ok(client), Ok(id), Ok(digest), Ok(expires)) => Ok(KeyRecord {
+            client,
+            id,
+            digest,
+            expires,
+        }),
+        (client, id, digest, expires) => Err([client.err(), id.err(), digest.err(), expires.err()]
+            .into_iter()
+            .flatten()
+            .collect()),
     }
-    Ok(KeyRecord {
-        client: client.to_owned(),
-        id: KeyId::parse(id).ok_or("id must match [0-9a-z]{8}")?,
-        digest: Digest::parse(sha256).ok_or("sha256 must be 64 lower-case hexadecimal digits")?,
-        expires,
-    })
 }
 
 /// `[a-z0-9][a-z0-9._-]{0,62}`.
@@ -220,23 +236,19 @@ pub enum AppendError {
 
 /// Adds a key to the file at `path`, which is made if it is missing. Readers
 /// see the old file or the new one, whole. The file's mode is 600 when it is
-/// made, and kept afterwards.
+/// made; mode and owner are kept afterwards.
 ///
 /// # Errors
 /// The file cannot be read, is not in order, or cannot be written.
 pub fn append(path: &Path, new: &KeyRecord) -> Result<(), AppendError> {
     // A link is followed, so that it is not replaced by a file.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let (mut text, mode) = match fs::read_to_string(&path) {
+    let (mut text, before) = match fs::read_to_string(&path) {
         Ok(text) => {
-            let mode = fs::metadata(&path)
-                .map_err(AppendError::Read)?
-                .permissions();
-            (text, mode)
+            let before = fs::metadata(&path).map_err(AppendError::Read)?;
+            (text, Some(before))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            (String::new(), fs::Permissions::from_mode(0o600))
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => (String::new(), None),
         Err(error) => return Err(AppendError::Read(error)),
     };
     match parse_file(&text) {
@@ -248,18 +260,27 @@ pub fn append(path: &Path, new: &KeyRecord) -> Result<(), AppendError> {
     }
     text.push_str(&record(new));
     parse_file(&text).map_err(AppendError::Bad)?;
-    replace(&path, &text, mode).map_err(AppendError::Write)
+    replace(&path, &text, before.as_ref()).map_err(AppendError::Write)
 }
 
-fn replace(path: &Path, text: &str, mode: fs::Permissions) -> io::Result<()> {
+fn replace(path: &Path, text: &str, before: Option<&fs::Metadata>) -> io::Result<()> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
+    // Nobody else may read it until it has its owner: mode 600 at first.
     let mut file = tempfile::Builder::new()
         .prefix(".keys-")
-        .permissions(mode)
+        .permissions(fs::Permissions::from_mode(0o600))
         .tempfile_in(directory)?;
+    if let Some(before) = before {
+        let made = file.as_file().metadata()?;
+        if (made.uid(), made.gid()) != (before.uid(), before.gid()) {
+            // The service may run as the owner: it must go on reading it.
+            fchown(file.as_file(), Some(before.uid()), Some(before.gid()))?;
+        }
+        file.as_file().set_permissions(before.permissions())?;
+    }
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
     file.persist(path)?;

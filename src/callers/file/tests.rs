@@ -1,6 +1,6 @@
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{MetadataExt, PermissionsExt, chown},
     time::{Duration, SystemTime},
 };
 
@@ -83,6 +83,23 @@ fn what_is_wrong_with_a_file_is_told_by_place_and_never_by_content() {
 }
 
 #[test]
+fn all_that_is_wrong_with_keys_is_told_at_once() {
+    let text = "[[keys]]\nclient = \"A\"\nid = \"k3j9x2ab\"\nsha256 = \"\"\n\
+                [[keys]]\nclient = \"a\"\nid = \"\"\nsha256 = \"\"\nexpires = 12:00:00\n";
+
+    let error = parse_file(text).unwrap_err().to_string();
+
+    assert_eq!(
+        error,
+        "key 1: client must match [a-z0-9][a-z0-9._-]{0,62}; \
+         key 1: sha256 must be 64 lower-case hexadecimal digits; \
+         key 2: id must match [0-9a-z]{8}; \
+         key 2: sha256 must be 64 lower-case hexadecimal digits; \
+         key 2: expires must be a date and time with an offset, such as 2027-01-31T00:00:00Z"
+    );
+}
+
+#[test]
 fn the_inline_form_is_read_with_blanks_and_a_trailing_comma() {
     let (one, two) = (key("billing"), key("billing"));
 
@@ -145,6 +162,23 @@ fn appending_makes_a_private_file_and_keeps_what_is_there() {
     let kept = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
     assert_eq!(kept, 0o640);
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn appending_keeps_the_owner_that_the_service_runs_as() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("keys.toml");
+    append(&path, &key("first")).unwrap();
+    // Only root can give a file away; for anybody else it stays its own.
+    let given = chown(&path, Some(65532), Some(65532)).is_ok();
+    let before = fs::metadata(&path).unwrap();
+
+    append(&path, &key("second")).unwrap();
+
+    let after = fs::metadata(&path).unwrap();
+    assert_eq!((after.uid(), after.gid()), (before.uid(), before.gid()));
+    assert_eq!(after.uid() == 65532, given);
+    assert_ne!(after.ino(), before.ino(), "it was replaced whole");
 }
 
 #[test]
