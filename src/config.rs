@@ -230,7 +230,7 @@ impl Draft {
     }
 }
 
-const UNKNOWN: &str = "is not a setting; see README.md, or `d7-balance --help`, for those that are";
+const UNKNOWN: &str = "is not a setting; README.md lists those that are";
 
 fn check(raw: RawEnv, errors: &mut ConfigErrors) -> Config {
     let mut warnings = Vec::new();

@@ -32,7 +32,10 @@ impl Prepared {
     /// # Errors
     /// Everything that is wrong, in settings and files, all of it at once.
     pub fn new(draft: Draft) -> Result<Self, ConfigErrors> {
-        let Draft { config, mut errors } = draft;
+        let Draft {
+            mut config,
+            mut errors,
+        } = draft;
         let keys = config
             .callers
             .as_ref()
@@ -49,6 +52,7 @@ impl Prepared {
             .ok();
         match (keys, token, tls, uri) {
             (Some(keys), Some((token, token_file)), Some(tls), Some(uri)) if errors.is_empty() => {
+                config.warnings.extend(token.doubt().map(str::to_owned));
                 Ok(Self {
                     endpoint: Endpoint {
                         uri,
@@ -117,5 +121,13 @@ fn read_roots(ca_file: Option<&Path>, errors: &mut ConfigErrors) -> Option<Clien
 }
 
 fn unreadable(error: &io::Error) -> String {
-    format!("names a file that cannot be read: {}", error.kind())
+    let why = match error.kind() {
+        // The path is not told: a secret may stand there by mistake.
+        io::ErrorKind::NotFound => "there is no such file",
+        io::ErrorKind::PermissionDenied => "this user may not read it",
+        io::ErrorKind::InvalidData => "it is not UTF-8",
+        io::ErrorKind::IsADirectory => "it is a directory",
+        _ => "the system refuses it",
+    };
+    format!("names a file that cannot be read: {why}")
 }

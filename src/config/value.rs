@@ -221,6 +221,11 @@ pub(super) fn base_url(
             "{PREFIX}BASE_URL names a host that is not D7's: the token is sent there"
         ));
     }
+    if url.path().contains("/messages/") {
+        warnings.push(format!(
+            "{PREFIX}{NAME} has D7's path in it: the service adds /messages/v1/balance by itself"
+        ));
+    }
     url.as_str().trim_end_matches('/').to_owned()
 }
 

@@ -53,6 +53,22 @@ impl Token {
     }
 }
 
+impl Token {
+    /// What looks wrong with it, though it may be right.
+    pub fn doubt(&self) -> Option<&'static str> {
+        let token = self.0.expose_secret();
+        if token.starts_with("d7b_") {
+            Some("the D7 token looks like a caller key of this service")
+        } else if token.contains(char::is_whitespace) {
+            Some(
+                "the D7 token has white space in it; it is sent after `Bearer`, which is not part of it",
+            )
+        } else {
+            None
+        }
+    }
+}
+
 /// Reads the text of a token from a file.
 ///
 /// # Errors
@@ -161,6 +177,20 @@ mod tests {
         }
         assert!(parse(&"a".repeat(8 * 1024)).is_ok());
         assert!(parse("tökén").is_ok());
+    }
+
+    #[test]
+    fn a_token_that_is_likely_something_else_is_doubted() {
+        let doubt = |text| parse(text).ok().unwrap().doubt();
+
+        assert!(doubt("d7b_k3j9x2ab_x").is_some_and(|doubt| doubt.contains("caller key")));
+        for text in ["Bearer abc", "abc def", "abc\u{a0}def"] {
+            assert!(
+                doubt(text).is_some_and(|doubt| doubt.contains("white space")),
+                "{text}"
+            );
+        }
+        assert_eq!(doubt("eyJhbGciOi.J9.x-_"), None);
     }
 
     #[test]

@@ -97,13 +97,16 @@ fn a_file_that_cannot_be_read_is_told_by_the_setting_that_names_it() {
             |path: &Path| complaints(with(&[(inline_name, ""), (name, path.to_str().unwrap())]));
         let unreadable = format!("{name} names a file that cannot be read: ");
 
-        assert_eq!(told(&missing), format!("{unreadable}entity not found\n"));
+        assert_eq!(
+            told(&missing),
+            format!("{unreadable}there is no such file\n")
+        );
         assert_eq!(
             told(directory.path()),
-            format!("{unreadable}is a directory\n")
+            format!("{unreadable}it is a directory\n")
         );
         if name != "D7B_CA_FILE" {
-            assert_eq!(told(&not_text), format!("{unreadable}invalid data\n"));
+            assert_eq!(told(&not_text), format!("{unreadable}it is not UTF-8\n"));
         }
     }
 }
