@@ -9,11 +9,15 @@ use actix_web::{
 };
 
 use super::{
-    auth::Authenticated, directives, preconditions, problem::ApiError, request_log::RequestFacts,
+    auth::Authenticated,
+    directives, preconditions,
+    probes::{Phase, Readiness},
+    problem::ApiError,
+    request_log::RequestFacts,
 };
 use crate::balance::{
     refresher::Part,
-    service::{BalanceService, CacheStatus, Now, Served, Way},
+    service::{BalanceService, CacheStatus, Now, Reason, Served, Way},
 };
 
 /// Answers the balance, from the store or by way of a refresh.
@@ -21,13 +25,18 @@ pub(super) async fn get_balance(
     _caller: Authenticated,
     request: HttpRequest,
     service: Data<BalanceService>,
+    readiness: Data<Readiness>,
 ) -> Result<HttpResponse, ApiError> {
     let asked = directives::asked(request.headers());
     let answer = match service.get_now(&asked) {
         Now::Answer(answer) => answer,
         Now::Wait => service.get(&asked).await,
     };
-    let served = answer.map_err(ApiError::NoBalance)?;
+    let served = answer.map_err(|refused| match refused.reason {
+        // A second signal ends the refresher before those who wait for it.
+        Reason::Broken if readiness.phase() == Phase::ShuttingDown => ApiError::ShuttingDown,
+        _ => ApiError::NoBalance(refused),
+    })?;
     RequestFacts::note(&request, |facts| {
         facts.cache = Some(outcome(&served.status))
     });
