@@ -124,7 +124,11 @@ pub fn new_key(args: NewKeyArgs, now: SystemTime) -> Result<SecretString, NewKey
     let _: std::fmt::Result = match args.file {
         Some(path) => {
             file::append(&path, &record)?;
-            writeln!(text, "Its record was added to {}.", path.display())
+            writeln!(
+                text,
+                "Its record was added to {}: restart the service to have it work.",
+                path.display()
+            )
         }
         None if expires.is_some() => write!(
             text,

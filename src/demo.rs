@@ -73,8 +73,15 @@ impl Demo {
     /// What to print once the service listens. The key stands in it.
     pub fn announcement(&self, addr: SocketAddr, admin_addr: SocketAddr) -> SecretString {
         let key = self.key.expose_secret();
+        let moved = [(8080, addr), (8081, admin_addr)]
+            .into_iter()
+            .filter(|(wanted, had)| had.port() != *wanted)
+            .map(|(wanted, had)| {
+                format!("Port {wanted} is taken: it is {} instead.\n\n", had.port())
+            })
+            .collect::<String>();
         SecretString::from(format!(
-            "d7-balance demo: a simulated D7, a throw-away key, nothing configured.\n\n\
+            "d7-balance demo: a simulated D7, a throw-away key, nothing configured.\n\n{moved}\
              \x20 balance  http://{addr}/balance\n\
              \x20 errors   http://{addr}/problems\n\
              \x20 admin    http://{admin_addr}/readyz, /livez and /metrics\n\

@@ -68,7 +68,7 @@ pub enum Reason {
     NotCached,
     /// Too many wait already.
     Overloaded,
-    /// The refresher is gone: the process is about to end.
+    /// The refresher is gone: the process is ending.
     Broken,
 }
 
