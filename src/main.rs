@@ -68,14 +68,19 @@ fn run(command: Command) -> Result<(), Failure> {
 fn serve(draft: Draft, demo: Option<Demo>) -> Result<(), Failure> {
     let prepared = Prepared::new(draft)?;
     let log = telemetry::open(&prepared.config().telemetry)?;
-    actix_rt::System::new().block_on(async {
+    let system = actix_rt::System::new();
+    let ended = system.block_on(async {
         let signals = Signals::of_process()?;
         let app = App::bind(prepared, Seams::of_process(Some(log.dropped())))?;
         if let Some(demo) = &demo {
             print(&demo.announcement(app.addr(), app.admin_addr()))?;
         }
         Ok(app.run_until(signals).await?)
-    })
+    });
+    // Not dropped: that would wait for a look-up of D7's name or a read of a
+    // file that hangs. Everything that matters has ended.
+    std::mem::forget(system);
+    ended
 }
 
 /// Prints what a command was asked for; a key may stand in it.

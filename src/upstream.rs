@@ -35,9 +35,6 @@ use crate::{
     metrics::UpstreamMetrics,
 };
 
-/// The host that the token belongs to.
-pub const D7_HOST: &str = "api.d7networks.com";
-
 /// The largest body that can be an answer. A balance has some fifty bytes.
 const BODY_LIMIT: usize = 64 * 1024;
 
@@ -71,6 +68,8 @@ pub struct D7Client {
     uri: Uri,
     token: TokenSource,
     metrics: UpstreamMetrics,
+    /// Whether it has been said that an `sms_count` is left out: once is enough.
+    ignored_before: Cell<bool>,
 }
 
 impl D7Client {
@@ -96,6 +95,7 @@ impl D7Client {
             uri: endpoint.uri,
             token,
             metrics,
+            ignored_before: Cell::new(false),
         }
     }
 
@@ -140,9 +140,13 @@ impl D7Client {
                 )
             });
         }
-        let body = match read(&mut response).await {
-            Ok(body) => Body::check(response.headers(), body),
-            Err(failed) => Err(failed),
+        let body = match status {
+            // They have none, whatever length they give; awc would wait for it.
+            StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => Ok(Body::Whole(Bytes::new())),
+            _ => match read(&mut response).await {
+                Ok(body) => Body::check(response.headers(), body),
+                Err(failed) => Err(failed),
+            },
         };
         self.classify(status, response.headers(), body)
     }
@@ -211,6 +215,8 @@ impl D7Client {
                 let (reading, ignored) = answer.reading()?;
                 if ignored {
                     self.metrics.ignored_sms_count();
+                }
+                if ignored && !self.ignored_before.replace(ignored) {
                     warn!(
                         event = "sms_count_ignored",
                         "D7 sent an sms_count that is no number"
@@ -243,8 +249,8 @@ impl BalanceSource for D7Client {
         Box::pin(self.ask(within))
     }
 
-    fn reload_credential(&self) -> Reloaded {
-        self.token.reload()
+    fn reload_credential(&self) -> LocalBoxFuture<'_, Reloaded> {
+        Box::pin(self.token.reload())
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
     Reading,
     hold_down::Draw,
     source::{BalanceSource, FailureKind, Reloaded, SourceError},
+    state::Failure,
 };
 use crate::clock::{Clock, MonoTime};
 
@@ -24,6 +25,9 @@ pub(super) struct Crash {
     pub(super) confirmed: bool,
     /// Whether D7 answered anything, to whichever request.
     pub(super) answered: bool,
+    /// Whether the last request was made with another credential than the one
+    /// before.
+    pub(super) credential_changed: bool,
 }
 
 impl Crash {
@@ -32,7 +36,37 @@ impl Crash {
             answered: error.is_an_answer(),
             error,
             confirmed: false,
+            credential_changed: false,
         }
+    }
+
+    /// The failure to remember after this crash.
+    ///
+    /// A refusal is lifted by D7's word only: what fails after it, however it
+    /// fails, leaves it in force. A changed credential lifts a rejection, but
+    /// not the ban on stale balances, which ends when D7 accepts it.
+    pub(super) fn in_force(&self, last: Option<&Failure>, now: MonoTime) -> Failure {
+        let new = Failure {
+            kind: self.error.kind,
+            status: self.error.status,
+            code: self.error.code.clone(),
+            confirmed: self.confirmed,
+            is_on_probation: false,
+            held_until: now,
+        };
+        let blocking = last.filter(|last| last.is_blocking() && !new.is_refusal());
+        match blocking {
+            None => new,
+            Some(last) if last.is_refusal() && !self.lifts(last) => last.clone(),
+            Some(_) => Failure {
+                is_on_probation: true,
+                ..new
+            },
+        }
+    }
+
+    fn lifts(&self, last: &Failure) -> bool {
+        self.credential_changed && last.kind.is_rejection()
     }
 
     /// The crash of a flight whose task has panicked.
@@ -81,26 +115,40 @@ impl Flight {
     /// Puts a rejection to the test: D7's second word counts, whatever it is.
     /// Where none comes, the rejection stands, but unconfirmed.
     async fn confirm(&self, rejection: SourceError) -> Outcome {
-        if self.source.reload_credential() == Reloaded::Same {
+        let credential_changed = self.reload_credential().await == Reloaded::Changed;
+        let crash = |error: SourceError, confirmed| Crash {
+            confirmed,
+            answered: true,
+            credential_changed,
+            error,
+        };
+        if !credential_changed {
             let at = self.clock.mono() + (self.draw)(PAUSE.0, PAUSE.1);
             if !self.has_time(at) {
-                return Err(Crash::unconfirmed(rejection));
+                return Err(crash(rejection, false));
             }
             self.clock.sleep_until(at).await;
         }
         if !self.has_time(self.clock.mono()) {
-            return Err(Crash::unconfirmed(rejection));
+            return Err(crash(rejection, false));
         }
-        match self.fetch().await {
-            Ok(reading) => Ok(reading),
-            Err(error) if error.kind.is_rejection() => Err(Crash {
-                error,
-                confirmed: true,
-                answered: true,
-            }),
-            Err(error) if error.is_an_answer() => Err(Crash::unconfirmed(error)),
-            Err(_) => Err(Crash::unconfirmed(rejection)),
-        }
+        self.fetch().await.map_err(|error| {
+            if error.kind.is_rejection() {
+                crash(error, true)
+            } else if error.is_an_answer() || credential_changed {
+                // Of a changed credential the rejection says nothing.
+                crash(error, false)
+            } else {
+                crash(rejection, false)
+            }
+        })
+    }
+
+    /// Bounded by the flight's deadline: a file may lie on a mount that hangs.
+    async fn reload_credential(&self) -> Reloaded {
+        let left = self.deadline.since(self.clock.mono());
+        let reloaded = tokio::time::timeout(left, self.source.reload_credential());
+        reloaded.await.unwrap_or(Reloaded::Same)
     }
 
     async fn fetch(&self) -> Result<Reading, SourceError> {

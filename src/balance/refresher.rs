@@ -26,7 +26,7 @@ use super::{
     flight::{Crash, Flight, Outcome},
     hold_down::{Draw, Tally},
     memory::MemoryCache,
-    source::BalanceSource,
+    source::{BalanceSource, SourceError},
     state::{AccountState, Failure},
 };
 use crate::{
@@ -188,7 +188,8 @@ impl Refresher {
             return self.take_off(vec![Waiter { wait, part, reply }]);
         };
         if flight.waiters.len() >= max_waiters {
-            // Those whose callers have gone away hold no place.
+            // Those whose connection has broken hold no place. One that the
+            // caller has only ended may still read its answer, and waits.
             flight.waiters.retain(|waiter| !waiter.reply.is_closed());
         }
         if flight.waiters.len() < max_waiters {
@@ -270,33 +271,17 @@ impl Refresher {
     }
 
     fn failed(&mut self, crash: Crash, now: MonoTime) -> Arc<Failure> {
-        let Crash {
-            error,
-            confirmed,
-            answered,
-        } = crash;
-        let answered_at = if answered {
+        let answered_at = if crash.answered {
             Some(now)
         } else {
             self.state.answered_at
         };
-        let mut failure = Failure {
-            kind: error.kind,
-            status: error.status,
-            code: error.code,
-            confirmed,
-            held_until: now,
-        };
-        // A blocking failure is lifted by D7's word only: what fails after it,
-        // however it fails, leaves it in force.
-        let blocking = self
-            .state
-            .failure
-            .as_deref()
-            .filter(|last| last.is_blocking());
-        if let Some(last) = blocking.filter(|_| !failure.is_blocking()) {
-            failure = last.clone();
+        if crash.credential_changed {
+            // What was held against the old one is not the new one's fault.
+            self.tally = Tally::default();
         }
+        let mut failure = crash.in_force(self.state.failure.as_deref(), now);
+        let error = crash.error;
         let hold_down = self.tally.hold_down(
             failure.class(),
             error.retry_after,
@@ -304,7 +289,7 @@ impl Refresher {
             &self.draw,
         );
         failure.held_until = now + hold_down;
-        self.tell(&failure, &error.cause, hold_down);
+        self.tell(&failure, &error, hold_down);
         let failure = Arc::new(failure);
         self.state = Arc::new(AccountState::new(
             self.state.snapshot.clone(),
@@ -315,11 +300,12 @@ impl Refresher {
     }
 
     /// Logs a failure when it begins, not each time it lasts.
-    fn tell(&self, failure: &Failure, cause: &str, hold_down: Duration) {
-        let known =
-            self.state.failure.as_ref().is_some_and(|last| {
-                last.kind == failure.kind && last.confirmed == failure.confirmed
-            });
+    fn tell(&self, failure: &Failure, error: &SourceError, hold_down: Duration) {
+        let is_same =
+            |last: &Arc<Failure>| last.kind == failure.kind && last.confirmed == failure.confirmed;
+        let known = self.state.failure.as_ref().is_some_and(is_same);
+        // Where a refusal stays in force, this is what went wrong under it.
+        let (latest, cause) = (error.kind.as_str(), error.cause.as_str());
         let code = failure.code.as_ref().map(|code| code.as_str());
         let (kind, status, hold_down_s) =
             (failure.kind.as_str(), failure.status, hold_down.as_secs());
@@ -329,11 +315,12 @@ impl Refresher {
                 error.kind = kind,
                 status,
                 code,
+                latest,
                 cause,
                 hold_down_s,
                 "D7 still fails"
             );
-        } else if failure.is_blocking() {
+        } else if failure.is_refusal() {
             error!(
                 event = "upstream_failed",
                 error.kind = kind,

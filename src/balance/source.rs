@@ -24,7 +24,10 @@ pub trait BalanceSource {
     fn fetch(&self, within: Duration) -> LocalBoxFuture<'_, Result<Reading, SourceError>>;
 
     /// Reads the credential again from where it is kept.
-    fn reload_credential(&self) -> Reloaded;
+    ///
+    /// # Cancel safety
+    /// May be dropped at any time: the credential is then the old one.
+    fn reload_credential(&self) -> LocalBoxFuture<'_, Reloaded>;
 }
 
 /// What reading the credential again has brought.
@@ -156,7 +159,7 @@ impl SourceError {
     pub fn is_worth_a_retry(&self) -> bool {
         match self.status {
             None => self.kind != FailureKind::Panicked,
-            Some(502..=504) => self.kind == FailureKind::Unavailable && self.retry_after.is_none(),
+            Some(502..=504) => self.retry_after.is_none(),
             Some(_) => false,
         }
     }

@@ -1,7 +1,7 @@
 //! What is known of one account, as every worker may see it.
 //!
-//! An [`AccountState`] is replaced whole by the refresher after every flight
-//! and never changed in place, so that a reader needs no lock and never sees
+//! An [`AccountState`] is replaced whole by the refresher after every flight;
+//! but for the mark that somebody was nudged, nothing in it changes in place, so that a reader needs no lock and never sees
 //! half of an event.
 
 use std::{
@@ -63,6 +63,9 @@ pub struct Failure {
     pub code: Option<UpstreamCode>,
     /// For a rejected credential: whether D7 said so twice.
     pub confirmed: bool,
+    /// Whether it came after a rejected credential had been changed, and before
+    /// D7 accepted the new one: nothing stale is served until it does.
+    pub is_on_probation: bool,
     /// The end of the hold-down: before it, nobody asks.
     pub held_until: MonoTime,
 }
@@ -96,9 +99,14 @@ impl Failure {
         }
     }
 
-    /// Whether it forbids serving a stale balance: a confirmed rejection of
-    /// our credential, or 402.
+    /// Whether it forbids serving a stale balance.
     pub fn is_blocking(&self) -> bool {
+        self.is_on_probation || self.is_refusal()
+    }
+
+    /// Whether D7 refuses this account: a confirmed rejection of our credential,
+    /// or 402.
+    pub fn is_refusal(&self) -> bool {
         match self.kind {
             FailureKind::Unauthorized | FailureKind::Forbidden => self.confirmed,
             FailureKind::PaymentRequired => true,

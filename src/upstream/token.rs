@@ -2,7 +2,8 @@
 
 use std::{
     cell::RefCell,
-    fs, io,
+    fs,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -74,7 +75,21 @@ impl Token {
 /// # Errors
 /// Where the file cannot be read, or is not UTF-8.
 pub fn read(path: &Path) -> io::Result<SecretString> {
-    fs::read_to_string(path).map(SecretString::from)
+    let mut text = String::new();
+    // A little more than a token may have: what is longer is told as too long.
+    let file = fs::File::open(path)?;
+    file.take(8 * LIMIT as u64).read_to_string(&mut text)?;
+    Ok(SecretString::from(text))
+}
+
+/// As [`read`], but of a regular file only: a pipe has nothing more to say, and
+/// would never end.
+fn read_again(path: &Path) -> io::Result<SecretString> {
+    if fs::metadata(path)?.is_file() {
+        read(path)
+    } else {
+        Err(io::ErrorKind::InvalidInput.into())
+    }
 }
 
 /// The token in force, and where a newer one may come from.
@@ -113,16 +128,21 @@ impl TokenSource {
 
     /// Reads the file again. What cannot be a token leaves the old one in
     /// force.
-    pub(super) fn reload(&self) -> Reloaded {
-        let Some(path) = &self.file else {
+    ///
+    /// On a thread of its own: the file may lie on a mount that hangs, and this
+    /// one has signals to listen to.
+    pub(super) async fn reload(&self) -> Reloaded {
+        let Some(path) = self.file.clone() else {
             return Reloaded::Same;
         };
-        let problem = match read(path) {
-            Ok(text) => match Token::parse(&text) {
+        let text = actix_rt::task::spawn_blocking(move || read_again(&path)).await;
+        let problem = match text {
+            Ok(Ok(text)) => match Token::parse(&text) {
                 Ok(token) => return self.replace(token),
                 Err(error) => error.to_string(),
             },
-            Err(error) => format!("cannot be read: {}", error.kind()),
+            Ok(Err(error)) => format!("cannot be read: {}", error.kind()),
+            Err(_) => "reading it panicked".to_owned(),
         };
         warn!(
             event = "token_unusable",
@@ -206,17 +226,18 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("token");
         let source = source("one", Some(&path));
+        let reload = || actix_rt::System::new().block_on(source.reload());
 
-        assert_eq!(source.reload(), Reloaded::Same, "no file");
+        assert_eq!(reload(), Reloaded::Same, "no file");
         fs::write(&path, "one\n").unwrap();
-        assert_eq!(source.reload(), Reloaded::Same, "the same token");
+        assert_eq!(reload(), Reloaded::Same, "the same token");
         fs::write(&path, " \n").unwrap();
-        assert_eq!(source.reload(), Reloaded::Same, "an empty file");
+        assert_eq!(reload(), Reloaded::Same, "an empty file");
         fs::write(&path, [0xff, 0xfe]).unwrap();
-        assert_eq!(source.reload(), Reloaded::Same, "not UTF-8");
+        assert_eq!(reload(), Reloaded::Same, "not UTF-8");
         assert_eq!(source.authorization().as_bytes(), b"Bearer one");
         fs::write(&path, "two\n").unwrap();
-        assert_eq!(source.reload(), Reloaded::Changed);
+        assert_eq!(reload(), Reloaded::Changed);
         assert_eq!(source.authorization().as_bytes(), b"Bearer two");
     }
 

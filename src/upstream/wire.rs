@@ -25,7 +25,8 @@ pub(super) fn says_token_is_dead(code: &UpstreamCode) -> bool {
 
 /// Whether `body` is the beginning of JSON and not the whole of it.
 pub(super) fn breaks_off(body: &[u8]) -> bool {
-    !body.trim_ascii().is_empty()
+    // Only what can be an answer of D7: plain text may begin like a literal.
+    body.trim_ascii_start().starts_with(b"{")
         && serde_json::from_slice::<de::IgnoredAny>(body).is_err_and(|error| error.is_eof())
 }
 
@@ -68,6 +69,7 @@ impl<'a> Answer<'a> {
         let text = |value: &Value| value.as_str().map(str::to_owned);
         // A value too deep to be read is there all the same.
         Some(match serde_json::from_str(raw.get()) {
+            Ok(Value::Null) => return None,
             Ok(Value::Object(detail)) => Detail {
                 code: detail
                     .get("code")
@@ -173,10 +175,10 @@ mod tests {
 
     #[test]
     fn json_that_breaks_off_is_told_from_what_is_none() {
-        for begun in ["{", "{\"a\": 1", "[1, ", "\"x", "{\"a\": tru"] {
+        for begun in ["{", " {\"a\": 1", "{\"a\": [1, ", "{\"a\": tru"] {
             assert!(breaks_off(begun.as_bytes()), "{begun}");
         }
-        for other in ["", " \n", "{}", "{\"a\": 1}", "<html>", "{]", "no"] {
+        for other in ["", " \n", "tru", "{}", "{\"a\": 1}", "<html>", "{]", "no"] {
             assert!(!breaks_off(other.as_bytes()), "{other}");
         }
     }
@@ -289,13 +291,14 @@ mod tests {
             (None, Some("Not Found".to_owned()))
         );
         assert_eq!(detail(r#"[{"msg": "x"}]"#), (None, None));
-        assert_eq!(detail("null"), (None, None));
         assert_eq!(detail(r#"{"code": "lower"}"#), (None, None));
         assert_eq!(detail(r#"{"code": 7}"#), (None, None));
         let long = "A".repeat(65);
         assert_eq!(detail(&format!(r#"{{"code": "{long}"}}"#)), (None, None));
         let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
         assert_eq!(detail(&deep), (None, None));
-        assert!(Answer::parse(b"{}").unwrap().detail().is_none());
+        for none in ["{}", r#"{"detail": null}"#] {
+            assert!(Answer::parse(none.as_bytes()).unwrap().detail().is_none());
+        }
     }
 }

@@ -41,8 +41,8 @@ impl BalanceSource for Once {
         Box::pin(std::future::ready(answer))
     }
 
-    fn reload_credential(&self) -> Reloaded {
-        Reloaded::Same
+    fn reload_credential(&self) -> LocalBoxFuture<'_, Reloaded> {
+        Box::pin(std::future::ready(Reloaded::Same))
     }
 }
 

@@ -1,11 +1,10 @@
 //! D7 does not accept our token, or wants money.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use serde_json::Value;
-use tempfile::TempDir;
 
-use crate::harness::{Builder, Response, TestApp};
+use crate::harness::{Response, TestApp};
 use d7_balance::simulator::{BALANCE, REJECTION, Step, answer, answer_with};
 
 const TICK: Duration = Duration::from_nanos(1);
@@ -19,18 +18,9 @@ fn stored(seconds: u64) -> TestApp {
     app
 }
 
-/// A token file that can be changed, and a service that reads it.
-fn with_token_file() -> (TempDir, Builder) {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("token");
-    fs::write(&path, "old-token").unwrap();
-    let builder = TestApp::builder().set("D7B_TOKEN_FILE", path.to_str().unwrap());
-    (directory, builder)
-}
-
 /// Asserts a rejection that somebody has to act on.
 #[track_caller]
-fn assert_rejected(response: &Response) -> Value {
+pub(crate) fn assert_rejected(response: &Response) -> Value {
     let problem = response.problem();
     assert_eq!(response.status, 502);
     assert_eq!(problem["code"], "upstream_unauthorized");
@@ -115,53 +105,6 @@ fn the_confirmation_comes_after_the_pause_that_was_drawn() {
 
         assert_rejected(&caller.join().unwrap());
     }
-}
-
-#[test]
-fn a_changed_token_is_tried_at_once() {
-    let (directory, builder) = with_token_file();
-    let app = builder.start();
-    app.d7.next(answer(401, REJECTION));
-    fs::write(directory.path().join("token"), "new-token\n").unwrap();
-
-    // Nobody moves time: a pause would never end.
-    let response = app.balance();
-
-    assert_eq!(response.status, 200);
-    assert_eq!(app.clock.parked(), 0);
-    let heads = app.d7.heads();
-    assert_eq!(heads.len(), 2);
-    assert!(heads[0].contains("Bearer old-token\r\n"));
-    assert!(heads[1].contains("Bearer new-token\r\n"));
-}
-
-#[test]
-fn an_unchanged_token_file_is_tried_again_after_the_pause() {
-    let (_directory, builder) = with_token_file();
-    let app = builder.start();
-    app.d7.always(answer(401, REJECTION));
-
-    let response = app.balance_over_confirmation();
-
-    assert_rejected(&response);
-    assert_eq!(app.d7.count(), 2);
-}
-
-#[test]
-fn a_token_that_is_changed_later_is_taken_by_the_next_refresh() {
-    let (directory, builder) = with_token_file();
-    let app = builder.start();
-    app.d7.next(answer(401, REJECTION));
-    app.d7.next(answer(401, REJECTION));
-    assert_rejected(&app.balance_over_confirmation());
-    fs::write(directory.path().join("token"), "new-token").unwrap();
-    app.d7.next(answer(401, REJECTION));
-
-    app.advance_s(30);
-    let response = app.balance();
-
-    assert_eq!(response.status, 200);
-    assert!(app.d7.heads()[3].contains("Bearer new-token\r\n"));
 }
 
 #[test]

@@ -303,7 +303,7 @@ impl BalanceSource for Panicking {
         })
     }
 
-    fn reload_credential(&self) -> Reloaded {
+    fn reload_credential(&self) -> LocalBoxFuture<'_, Reloaded> {
         self.0.reload_credential()
     }
 }

@@ -121,7 +121,7 @@ impl BalanceSource for PanicsOnce {
         })
     }
 
-    fn reload_credential(&self) -> Reloaded {
+    fn reload_credential(&self) -> LocalBoxFuture<'_, Reloaded> {
         self.inner.reload_credential()
     }
 }

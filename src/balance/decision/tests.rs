@@ -131,6 +131,7 @@ impl World {
                 status: None,
                 code: None,
                 confirmed: last.confirmed,
+                is_on_probation: false,
                 held_until: at(NOW.saturating_add_signed(last.left)),
             })
         })

@@ -3,7 +3,7 @@
 
 use super::{Asks, Fault, outcomes};
 use crate::harness::TestApp;
-use d7_balance::simulator::{BALANCE, REJECTION, Script, Step, answer, answer_with};
+use d7_balance::simulator::{BALANCE, REJECTION, Script, Step, answer, answer_with, bytes};
 
 const SIGNATURE: &str = "ACCESS_TOKEN_SIGNATURE_VERIFICATION_FAILED";
 const PAGE: &str = "<!doctype html><title>Error</title>";
@@ -243,9 +243,12 @@ fn an_answer_is_classified_by_wholeness_then_code_then_status_then_body() {
             format!("HTTP/1.1 {status} Cut\r\ncontent-length: 500\r\n\r\n{REJECTION}").into_bytes(),
         )
     };
-    for status in [200, 402, 403, 404, 429, 500, 503] {
+    for status in [200, 402, 403, 404, 429, 500] {
         Fault::invalid(status, vec![cut(status)]).check(&format!("cut {status}"));
     }
+    Fault::invalid(503, vec![cut(503)])
+        .asks(Asks::Retried)
+        .check("cut 503");
     Fault::unauthorized(402, answer(402, REJECTION))
         .says(SIGNATURE)
         .check("code before status");
@@ -294,5 +297,25 @@ fn a_rejection_whose_second_word_is_another_is_that_other() {
     let response = app.balance_over_confirmation();
 
     unavailable(500, Script::new()).assert_told(&response, "another word");
+    assert_eq!(app.d7.count(), 2);
+}
+
+#[test]
+fn a_304_has_no_body_whatever_length_it_gives() {
+    let head = "HTTP/1.1 304 Not Modified\r\ncontent-length: 100\r\n\r\n";
+
+    Fault::lasting(304, "upstream_unexpected_status", bytes(head)).check("304");
+}
+
+#[test]
+fn a_502_whose_body_is_cut_off_is_retried_too() {
+    let app = TestApp::start();
+    app.d7.next(bytes(
+        "HTTP/1.1 502 Bad\r\ncontent-length: 100\r\n\r\n<html>",
+    ));
+
+    let response = app.balance();
+
+    assert_eq!(response.status, 200);
     assert_eq!(app.d7.count(), 2);
 }
