@@ -165,7 +165,7 @@ pub enum HealthError {
 /// Asks `/readyz` of the admin listener.
 ///
 /// # Errors
-/// Where it does not say 200 within two seconds.
+/// Where it does not say 200, or is silent for two seconds.
 pub fn healthcheck(addr: SocketAddr) -> Result<(), HealthError> {
     let addr = reachable(addr);
     let status = ask_readyz(addr).map_err(|source| HealthError::Silent { addr, source })?;

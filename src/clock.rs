@@ -2,8 +2,9 @@
 //!
 //! Every other room takes a [`Clock`], so that a test moves time by hand
 //! ([`ManualClock`]) instead of sleeping. Two clocks are kept apart: the
-//! monotonic one decides (freshness, hold-downs), the wall clock is only told
-//! to people (`as_of`, a key's expiry, a date in `Retry-After`).
+//! monotonic one decides on balances (freshness, hold-downs), the wall clock
+//! counts where people or D7 wrote a date (`as_of`, a key's expiry,
+//! `Retry-After`).
 
 use std::{
     ops::Add,

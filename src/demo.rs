@@ -58,7 +58,13 @@ impl Demo {
             ("D7B_SERVER_ADDR", free_or_any(8080).to_string()),
             ("D7B_ADMIN_ADDR", free_or_any(8081).to_string()),
         ];
-        let foreign = variables.filter(|(name, _)| NOT_READ.iter().all(|own| name != own));
+        let foreign = variables.filter(|(name, _)| {
+            let name = name.to_string_lossy();
+            let is_shared = ["D7B_STATE_", "D7B_REDIS_"]
+                .iter()
+                .any(|own| name.starts_with(own));
+            !is_shared && !NOT_READ.contains(&&*name)
+        });
         let own = own.map(|(name, value)| (OsString::from(name), OsString::from(value)));
         let mut draft = Draft::read(foreign.chain(own));
         // They would be about settings that nobody has made.

@@ -1,6 +1,6 @@
 //! Holds a D7 Networks API token server-side and answers an authenticated
-//! `GET /balance` from a cache: exact digits, named failures, at most one
-//! request to D7 per time to live.
+//! `GET /balance` from a cache: exact digits, named failures, and one refresh
+//! for however many ask.
 //!
 //! # The path of a request
 //!

@@ -242,7 +242,18 @@ pub enum AppendError {
 /// The file cannot be read, is not in order, or cannot be written.
 pub fn append(path: &Path, new: &KeyRecord) -> Result<(), AppendError> {
     // A link is followed, so that it is not replaced by a file.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let path = match fs::canonicalize(path) {
+        Ok(path) => path,
+        Err(_) if !path.is_symlink() => path.to_owned(),
+        Err(error) => return Err(AppendError::Read(error)),
+    };
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    // Held until the end: of several that add keys at once none loses any.
+    let lock = fs::File::open(directory).map_err(AppendError::Write)?;
+    lock.lock().map_err(AppendError::Write)?;
     let (mut text, before) = match fs::read_to_string(&path) {
         Ok(text) => {
             let before = fs::metadata(&path).map_err(AppendError::Read)?;
@@ -260,14 +271,17 @@ pub fn append(path: &Path, new: &KeyRecord) -> Result<(), AppendError> {
     }
     text.push_str(&record(new));
     parse_file(&text).map_err(AppendError::Bad)?;
-    replace(&path, &text, before.as_ref()).map_err(AppendError::Write)
+    replace(directory, &path, &text, before.as_ref()).map_err(AppendError::Write)?;
+    // The rename is on disk only when the directory is.
+    lock.sync_all().map_err(AppendError::Write)
 }
 
-fn replace(path: &Path, text: &str, before: Option<&fs::Metadata>) -> io::Result<()> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+fn replace(
+    directory: &Path,
+    path: &Path,
+    text: &str,
+    before: Option<&fs::Metadata>,
+) -> io::Result<()> {
     // Nobody else may read it until it has its owner: mode 600 at first.
     let mut file = tempfile::Builder::new()
         .prefix(".keys-")
@@ -284,8 +298,7 @@ fn replace(path: &Path, text: &str, before: Option<&fs::Metadata>) -> io::Result
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
     file.persist(path)?;
-    // The rename is on disk only when the directory is.
-    fs::File::open(directory)?.sync_all()
+    Ok(())
 }
 
 #[cfg(test)]

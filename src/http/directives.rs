@@ -15,10 +15,9 @@ use crate::balance::decision::Asked;
 pub(super) fn asked(headers: &HeaderMap) -> Asked {
     let mut asked = Asked::default();
     for line in headers.get_all(header::CACHE_CONTROL) {
-        // Directives are ASCII; a line that is not holds none that we know.
-        if let Ok(line) = line.to_str() {
-            split(line).for_each(|directive| take(&mut asked, directive.trim()));
-        }
+        // What is no text may stand beside what is, in somebody's quoted string.
+        let line = String::from_utf8_lossy(line.as_bytes());
+        split(&line).for_each(|directive| take(&mut asked, directive.trim()));
     }
     asked
 }
@@ -81,7 +80,10 @@ mod tests {
     fn read(lines: &[&str]) -> (Option<u64>, bool) {
         let mut headers = HeaderMap::new();
         for line in lines {
-            headers.append(CACHE_CONTROL, HeaderValue::from_str(line).unwrap());
+            headers.append(
+                CACHE_CONTROL,
+                HeaderValue::from_bytes(line.as_bytes()).unwrap(),
+            );
         }
         let asked = asked(&headers);
         (
@@ -107,6 +109,7 @@ mod tests {
             ),
             (&["max-age=30, no-cache"], (Some(0), false)),
             (&[",, max-age=5 ,"], (Some(5), false)),
+            (&["x=\"\u{e9}\", max-age=5"], (Some(5), false)),
             (
                 &["max-age=99999999999999999999999"],
                 (Some(u64::MAX), false),

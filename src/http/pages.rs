@@ -107,8 +107,7 @@ fn prefers_json(request: &impl HttpMessage) -> bool {
         .unwrap_or(false)
 }
 
-/// A plain page. Every text in it is a constant of ours, and `&`, `<` and
-/// quotes do not occur in them but in code spans that are escaped here.
+/// A plain page. Every text in it is a constant of ours.
 fn html(title: &str, problems: &[Description]) -> String {
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\

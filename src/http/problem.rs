@@ -33,8 +33,6 @@ use crate::{
 /// What went wrong, as a caller may know it.
 #[derive(Debug)]
 pub enum ApiError {
-    /// The request itself cannot be right.
-    BadRequest,
     /// No credential, or none that is accepted.
     Unauthorized(Denial),
     /// Two credentials.
@@ -62,7 +60,7 @@ impl ApiError {
     /// The row that it belongs to.
     pub fn code(&self) -> Code {
         match self {
-            Self::BadRequest | Self::AmbiguousCredential => Code::BadRequest,
+            Self::AmbiguousCredential => Code::BadRequest,
             Self::Unauthorized(_) => Code::Unauthorized,
             Self::NotFound => Code::NotFound,
             Self::MethodNotAllowed { .. } => Code::MethodNotAllowed,

@@ -251,11 +251,13 @@ fn rendered<B: MessageBody + 'static>(
 /// The caller's own id, if it is one and harmless; else a new one.
 fn request_id(headers: &HeaderMap) -> HeaderValue {
     let harmless = |b: &u8| b.is_ascii_alphanumeric() || b"._-".contains(b);
+    // A key has the shape of an id, and must not stand in the log.
+    let holds_key = |id: &[u8]| id.windows(4).any(|part| part.eq_ignore_ascii_case(b"d7b_"));
+    let is_fine =
+        |id: &[u8]| (1..=64).contains(&id.len()) && id.iter().all(harmless) && !holds_key(id);
     let mut given = headers.get_all(X_REQUEST_ID);
     match (given.next(), given.next()) {
-        (Some(id), None) if (1..=64).contains(&id.len()) && id.as_bytes().iter().all(harmless) => {
-            id.clone()
-        }
+        (Some(id), None) if is_fine(id.as_bytes()) => id.clone(),
         _ => {
             let mut text = Uuid::encode_buffer();
             let id = Uuid::now_v7().hyphenated().encode_lower(&mut text);

@@ -1,9 +1,10 @@
 //! A request's body that nobody reads.
 //!
 //! No route takes one, and the connection is to close after the answer. actix
-//! does that at once for a body with a length. One that comes in chunks it
-//! would read to its end first, however long the client takes over it, unless
-//! somebody seems to hold it still when the answer has been sent: the answer.
+//! does that at once for a body with a length. One that ends when the client
+//! says so (in chunks, or the stream of an upgrade or a tunnel) it would read to
+//! its end first, however long the client takes over it, unless somebody seems
+//! to hold it still when the answer has been sent: the answer.
 
 use std::{
     pin::Pin,
@@ -14,7 +15,10 @@ use actix_web::{
     HttpMessage, HttpResponse,
     body::{BodySize, BoxBody, MessageBody},
     dev::{Payload, ServiceRequest},
-    http::header::{self, HeaderMap},
+    http::{
+        Method,
+        header::{self, HeaderMap},
+    },
 };
 use bytes::Bytes;
 
@@ -22,15 +26,19 @@ use bytes::Bytes;
 pub(super) enum Unread {
     Nothing,
     Sized,
-    Chunked(Payload),
+    /// Its end is the client's to tell.
+    Stream(Payload),
 }
 
 impl Unread {
     /// Takes the body away from a request.
     pub(super) fn of(request: &mut ServiceRequest) -> Self {
         let headers = request.headers();
-        if headers.contains_key(header::TRANSFER_ENCODING) {
-            Self::Chunked(request.take_payload())
+        let is_stream = headers.contains_key(header::TRANSFER_ENCODING)
+            || headers.contains_key(header::UPGRADE)
+            || request.method() == Method::CONNECT;
+        if is_stream {
+            Self::Stream(request.take_payload())
         } else if has_length(headers) {
             Self::Sized
         } else {
@@ -47,7 +55,7 @@ impl Unread {
     pub(super) fn held_by(self, response: HttpResponse) -> HttpResponse {
         match self {
             Self::Nothing | Self::Sized => response,
-            Self::Chunked(payload) => response.map_body(|_, body| {
+            Self::Stream(payload) => response.map_body(|_, body| {
                 BoxBody::new(Holding {
                     body,
                     _payload: payload,

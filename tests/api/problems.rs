@@ -193,6 +193,14 @@ fn a_body_is_not_read_and_closes_the_connection_after_the_answer() {
         request.send_on(&mut connection).header("connection"),
         Some("close")
     );
+    let mut connection = Connection::open(app.addr);
+    let upgrade = app.balance_request().header("upgrade", "websocket");
+    let upgrade = upgrade.header("connection", "upgrade");
+    let response = upgrade.send_on(&mut connection);
+    assert_eq!(
+        (response.status, response.header("connection")),
+        (200, Some("close"))
+    );
     let empty = app.balance_request().header("content-length", "0").send();
     assert_eq!(empty.header("connection"), None);
 }
@@ -207,7 +215,16 @@ fn a_request_id_is_taken_over_if_it_is_one_and_harmless() {
     for given in ["a", "A-b_c.9", &"x".repeat(64)] {
         assert_eq!(id(request.clone().header("x-request-id", given)), given);
     }
-    for given in ["", "a b", "ä", "a/b", "a\"b", &"x".repeat(65)] {
+    for given in [
+        "",
+        "a b",
+        "ä",
+        "a/b",
+        "a\"b",
+        &app.key,
+        "x-d7b_y",
+        &"x".repeat(65),
+    ] {
         let id = id(request.clone().header("x-request-id", given));
         assert!(fresh(&id), "{given:?}: {id}");
     }

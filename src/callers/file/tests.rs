@@ -165,6 +165,34 @@ fn appending_makes_a_private_file_and_keeps_what_is_there() {
 }
 
 #[test]
+fn of_twenty_keys_added_at_once_none_is_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("keys.toml");
+
+    std::thread::scope(|scope| {
+        for number in 0..20 {
+            let path = &path;
+            scope.spawn(move || append(path, &key(&format!("client-{number}"))).unwrap());
+        }
+    });
+
+    let keys = parse_file(&fs::read_to_string(&path).unwrap()).unwrap();
+    assert_eq!(keys.len(), 20);
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let link = directory.path().join("link");
+    std::os::unix::fs::symlink("nowhere", &link).unwrap();
+
+    let error = append(&link, &key("first")).unwrap_err();
+
+    assert!(matches!(error, AppendError::Read(_)));
+    assert!(link.is_symlink());
+}
+
+#[test]
 fn appending_keeps_the_owner_that_the_service_runs_as() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("keys.toml");
