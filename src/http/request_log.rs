@@ -36,7 +36,7 @@ use super::{
 };
 use crate::{
     callers::{Caller, Denial},
-    clock::Clock,
+    clock::{Clock, MonoTime},
     metrics::{Metrics, RequestMetrics},
 };
 
@@ -144,7 +144,16 @@ impl RequestLog {
         }
         // What a panic leaves half done is not used again: the request's own
         // state is gone with it, and shared state is replaced whole.
-        match AssertUnwindSafe(next.call(request)).catch_unwind().await {
+        let mut watch = Watch {
+            log: &self,
+            method: &method,
+            id: to_text(&id),
+            started,
+            is_over: false,
+        };
+        let called = AssertUnwindSafe(next.call(request)).catch_unwind().await;
+        watch.is_over = true;
+        match called {
             Ok(Ok(response)) => {
                 let (response, code) = rendered(response, to_text(&id));
                 let (request, response) = response.into_parts();
@@ -221,6 +230,33 @@ impl RequestLog {
             None => Some(None),
             Some(_) => self.denials.admit(self.clock.mono()),
         }
+    }
+}
+
+/// Tells of a request that is dropped while it waits, because its connection
+/// broke: it ends in an event, too.
+struct Watch<'a> {
+    log: &'a RequestLog,
+    method: &'a Method,
+    id: &'a str,
+    started: MonoTime,
+    is_over: bool,
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if self.is_over || self.log.listener == Listener::Admin {
+            return;
+        }
+        let duration = self.log.clock.mono().since(self.started);
+        tracing::info!(
+            event = "request",
+            http.method = known(self.method),
+            duration_ms = duration.as_micros() as f64 / 1e3,
+            error.kind = "caller_gone",
+            request_id = self.id,
+            "the caller went away before its answer"
+        );
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod secrecy;
 
+use d7_balance::simulator::Step;
 use serde_json::{Value, json};
 
 use crate::harness::{Connection, process::Service, wait_until};
@@ -290,4 +291,27 @@ fn rubbish_writes_no_line_however_much_of_it_comes() {
 
     assert_eq!(lines_about("actix_http"), 0);
     assert_eq!(service.process.events_named("request").len(), 1);
+}
+
+#[test]
+fn a_request_whose_caller_goes_away_leaves_an_event_too() {
+    let service = Service::start(&[]);
+    service.d7.always(vec![Step::Hang]);
+    let mut connection = Connection::open(service.addr);
+    let request = service.balance_request().header("x-request-id", "gone");
+
+    connection.write(&request.bytes());
+    wait_until("D7 is asked", || service.d7.count() == 1);
+    connection.reset();
+    let events = service.wait_for_requests(1);
+
+    assert_fields(
+        &events[0],
+        &json!({
+            "level": "INFO",
+            "http.method": "GET",
+            "error.kind": "caller_gone",
+            "request_id": "gone",
+        }),
+    );
 }
