@@ -54,21 +54,19 @@ fn identify(request: &HttpRequest, keys: &KeyTable, clock: &dyn Clock) -> Result
     if headers.next().is_some() {
         return Err(Denial::Ambiguous);
     }
+    let presented = bearer(header.as_bytes()).ok_or(Denial::Missing)?;
     // A key is ASCII: what cannot be read as text cannot be one.
-    let text = std::str::from_utf8(header.as_bytes()).map_err(|_| Denial::Malformed)?;
-    let presented = bearer(text).ok_or(Denial::Missing)?;
-    keys.authenticate(presented, clock.wall())
+    let presented = std::str::from_utf8(presented).map_err(|_| Denial::Malformed)?;
+    keys.authenticate(presented.trim_matches(' '), clock.wall())
 }
 
 /// What follows the scheme, which ignores case (RFC 9110 section 11.1).
-fn bearer(header: &str) -> Option<&str> {
+fn bearer(header: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = header.split_at_checked("Bearer".len())?;
-    if !scheme.eq_ignore_ascii_case("Bearer") {
+    if !scheme.eq_ignore_ascii_case(b"Bearer") {
         return None;
     }
-    match rest.strip_prefix(' ') {
-        Some(token) => Some(token.trim_matches(' ')),
-        // The bare word, or another scheme that begins like this one.
-        None => rest.is_empty().then_some(""),
-    }
+    // Else the bare word, or another scheme that begins like this one.
+    let is_bearer = rest.is_empty() || rest.starts_with(b" ");
+    is_bearer.then_some(rest)
 }

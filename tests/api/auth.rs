@@ -33,6 +33,7 @@ fn without_a_credential_the_answer_is_401_with_the_bare_challenge() {
             .header("authorization", "Basic dXNlcjpwYXNz"),
         request.clone().header("authorization", "Bearerd7b_x"),
         request.clone().header("authorization", ""),
+        request.clone().header("authorization", "Basic \u{e4}"),
         request.clone().header("cookie", "other=1"),
     ] {
         let challenge = ("www-authenticate", "Bearer realm=\"d7-balance\"");
