@@ -338,7 +338,7 @@ impl Refresher {
                 code,
                 cause,
                 hold_down_s,
-                "D7 could not be asked"
+                "no balance from D7"
             );
         }
     }
