@@ -48,6 +48,7 @@ fn keys(metrics: &Metrics) -> (KeyTable, SecretString) {
             id: new.id,
             digest: new.digest,
             expires: None,
+            rate_limit: None,
         })
         .collect();
     (KeyTable::new(records, metrics), new[500].key.clone())

@@ -6,12 +6,16 @@
 
 pub mod file;
 pub mod key;
+pub mod limit;
 
 use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
 use aws_lc_rs::constant_time;
 
-use self::key::{Digest, KeyId, PresentedKey};
+use self::{
+    key::{Digest, KeyId, PresentedKey},
+    limit::RateLimit,
+};
 use crate::metrics::Metrics;
 
 /// A team or service: what its keys have in common.
@@ -43,6 +47,8 @@ pub struct KeyRecord {
     pub digest: Digest,
     /// When it ends, if ever.
     pub expires: Option<SystemTime>,
+    /// How often its client may ask, over all its keys.
+    pub rate_limit: Option<RateLimit>,
 }
 
 /// A key that somebody has proved to hold.

@@ -15,7 +15,10 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::{
     callers::{
         KeyRecord,
-        file::{self, AppendError},
+        file::{
+            self,
+            edit::{self, AppendError},
+        },
         key::NewKey,
     },
     config,
@@ -114,6 +117,7 @@ pub fn new_key(args: NewKeyArgs, now: SystemTime) -> Result<SecretString, NewKey
         id: new.id,
         digest: new.digest,
         expires,
+        rate_limit: None,
     };
     let mut text = format!(
         "{}\n\nThis is the key of {}. It is shown this once: hand it over now.\n",
@@ -123,7 +127,7 @@ pub fn new_key(args: NewKeyArgs, now: SystemTime) -> Result<SecretString, NewKey
     // Writing to a `String` cannot fail.
     let _: std::fmt::Result = match args.file {
         Some(path) => {
-            file::append(&path, &record)?;
+            edit::append(&path, &record)?;
             writeln!(
                 text,
                 "Its record was added to {}: restart the service to have it work.",

@@ -1,13 +1,10 @@
 //! Where keys are written down: the TOML file, and the inline form of
-//! `D7B_KEYS`. Reading takes all of it or nothing; adding a key keeps every
-//! byte that was there.
+//! `D7B_KEYS`. Reading takes all of it or nothing; [`edit`] changes the file.
+
+pub mod edit;
 
 use std::{
-    collections::HashSet,
-    fs, io,
-    io::Write,
-    os::unix::fs::{MetadataExt, PermissionsExt, fchown},
-    path::Path,
+    collections::{HashMap, HashSet},
     time::{Duration, SystemTime},
 };
 
@@ -17,6 +14,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use super::{
     KeyRecord,
     key::{Digest, KeyId},
+    limit::RateLimit,
 };
 
 /// Why a list of keys cannot be used. Tells where, never what stands there.
@@ -65,6 +63,7 @@ struct RawKey {
     id: String,
     sha256: String,
     expires: Option<toml::value::Datetime>,
+    rate_limit: Option<String>,
 }
 
 /// Reads the text of a key file.
@@ -88,7 +87,9 @@ pub fn parse_inline(text: &str) -> Result<Vec<KeyRecord>, KeysError> {
     collect(entries.map(|entry| {
         let mut fields = entry.split(':');
         match (fields.next(), fields.next(), fields.next(), fields.next()) {
-            (Some(client), Some(id), Some(sha256), None) => check(client, id, sha256, Ok(None)),
+            (Some(client), Some(id), Some(sha256), None) => {
+                check(client, id, sha256, Ok(None), Ok(None))
+            }
             _ => Err(vec!["must be client:id:sha256hex"]),
         }
     }))
@@ -98,16 +99,25 @@ pub fn parse_inline(text: &str) -> Result<Vec<KeyRecord>, KeysError> {
 type Checked = Result<KeyRecord, Vec<&'static str>>;
 
 fn collect(keys: impl Iterator<Item = Checked>) -> Result<Vec<KeyRecord>, KeysError> {
-    let mut ids = HashSet::new();
+    let (mut ids, mut limits) = (HashSet::new(), HashMap::new());
     let (mut records, mut wrong) = (Vec::new(), Vec::new());
     for (index, key) in keys.enumerate() {
         let number = index + 1;
         let problems = match key {
-            Ok(record) if ids.insert(record.id) => {
+            Ok(record) => {
+                let mut problems = Vec::new();
+                if !ids.insert(record.id) {
+                    problems.push("has the id of another key; ids are unique");
+                }
+                // A key without a limit leaves its client the others' one.
+                if let Some(limit) = record.rate_limit
+                    && *limits.entry(record.client.clone()).or_insert(limit) != limit
+                {
+                    problems.push("rate_limit differs from that of another key of its client");
+                }
                 records.push(record);
-                continue;
+                problems
             }
-            Ok(_) => vec!["has the id of another key; ids are unique"],
             Err(problems) => problems,
         };
         wrong.extend(
@@ -130,7 +140,17 @@ impl RawKey {
                 .map(SystemTime::from)
                 .map_err(|_| "expires must be a date and time with an offset, such as 2027-01-31T00:00:00Z")
         });
-        check(&self.client, &self.id, &self.sha256, expires.transpose())
+        let rate_limit = self.rate_limit.map(|limit| {
+            RateLimit::parse(&limit)
+                .ok_or("rate_limit must be N/s, N/m or N/h, N from 1 to 1000000")
+        });
+        check(
+            &self.client,
+            &self.id,
+            &self.sha256,
+            expires.transpose(),
+            rate_limit.transpose(),
+        )
     }
 }
 
@@ -139,23 +159,31 @@ fn check(
     id: &str,
     sha256: &str,
     expires: Result<Option<SystemTime>, &'static str>,
+    rate_limit: Result<Option<RateLimit>, &'static str>,
 ) -> Checked {
     let client = is_client_name(client)
         .then(|| client.to_owned())
         .ok_or("client must match [a-z0-9][a-z0-9._-]{0,62}");
     let id = KeyId::parse(id).ok_or("id must match [0-9a-z]{8}");
     let digest = Digest::parse(sha256).ok_or("sha256 must be 64 lower-case hexadecimal digits");
-    match (client, id, digest, expires) {
-        (Ok(client), Ok(id), Ok(digest), Ok(expires)) => Ok(KeyRecord {
+    match (client, id, digest, expires, rate_limit) {
+        (Ok(client), Ok(id), Ok(digest), Ok(expires), Ok(rate_limit)) => Ok(KeyRecord {
             client,
             id,
             digest,
             expires,
+            rate_limit,
         }),
-        (client, id, digest, expires) => Err([client.err(), id.err(), digest.err(), expires.err()]
-            .into_iter()
-            .flatten()
-            .collect()),
+        (client, id, digest, expires, rate_limit) => Err([
+            client.err(),
+            id.err(),
+            digest.err(),
+            expires.err(),
+            rate_limit.err(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()),
     }
 }
 
@@ -197,8 +225,12 @@ pub fn record(record: &KeyRecord) -> String {
         .and_then(|end| OffsetDateTime::from(end).format(&Rfc3339).ok())
         .map(|end| format!("expires = {end}\n"))
         .unwrap_or_default();
+    let rate_limit = record
+        .rate_limit
+        .map(|limit| format!("rate_limit = \"{limit}\"\n"))
+        .unwrap_or_default();
     format!(
-        "[[keys]]\nclient = \"{}\"\nid = \"{}\"\nsha256 = \"{}\"\n{expires}",
+        "[[keys]]\nclient = \"{}\"\nid = \"{}\"\nsha256 = \"{}\"\n{expires}{rate_limit}",
         record.client, record.id, record.digest
     )
 }
@@ -218,87 +250,6 @@ pub fn expiry(now: SystemTime, life: Duration) -> Option<SystemTime> {
     const YEAR_10000: u64 = 253_402_300_800;
     let seconds = since_epoch.as_secs();
     (seconds < YEAR_10000).then(|| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
-}
-
-/// Why a key could not be added. The file is what it was before.
-#[derive(Debug, thiserror::Error)]
-pub enum AppendError {
-    /// The file cannot be read.
-    #[error("the key file cannot be read")]
-    Read(#[source] io::Error),
-    /// The file is not a good key file as it stands.
-    #[error("the key file is not in order, so nothing was added to it")]
-    Bad(#[source] KeysError),
-    /// The new file cannot be written.
-    #[error("the key file cannot be written")]
-    Write(#[source] io::Error),
-}
-
-/// Adds a key to the file at `path`, which is made if it is missing. Readers
-/// see the old file or the new one, whole. The file's mode is 600 when it is
-/// made; mode and owner are kept afterwards.
-///
-/// # Errors
-/// The file cannot be read, is not in order, or cannot be written.
-pub fn append(path: &Path, new: &KeyRecord) -> Result<(), AppendError> {
-    // A link is followed, so that it is not replaced by a file.
-    let path = match fs::canonicalize(path) {
-        Ok(path) => path,
-        Err(_) if !path.is_symlink() => path.to_owned(),
-        Err(error) => return Err(AppendError::Read(error)),
-    };
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    // Held until the end: of several that add keys at once none loses any.
-    let lock = fs::File::open(directory).map_err(AppendError::Write)?;
-    lock.lock().map_err(AppendError::Write)?;
-    let (mut text, before) = match fs::read_to_string(&path) {
-        Ok(text) => {
-            let before = fs::metadata(&path).map_err(AppendError::Read)?;
-            (text, Some(before))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => (String::new(), None),
-        Err(error) => return Err(AppendError::Read(error)),
-    };
-    match parse_file(&text) {
-        Ok(_) | Err(KeysError::Empty) => {}
-        Err(error) => return Err(AppendError::Bad(error)),
-    }
-    if !text.is_empty() {
-        text.push_str(if text.ends_with('\n') { "\n" } else { "\n\n" });
-    }
-    text.push_str(&record(new));
-    parse_file(&text).map_err(AppendError::Bad)?;
-    replace(directory, &path, &text, before.as_ref()).map_err(AppendError::Write)?;
-    // The rename is on disk only when the directory is.
-    lock.sync_all().map_err(AppendError::Write)
-}
-
-fn replace(
-    directory: &Path,
-    path: &Path,
-    text: &str,
-    before: Option<&fs::Metadata>,
-) -> io::Result<()> {
-    // Nobody else may read it until it has its owner: mode 600 at first.
-    let mut file = tempfile::Builder::new()
-        .prefix(".keys-")
-        .permissions(fs::Permissions::from_mode(0o600))
-        .tempfile_in(directory)?;
-    if let Some(before) = before {
-        let made = file.as_file().metadata()?;
-        if (made.uid(), made.gid()) != (before.uid(), before.gid()) {
-            // The service may run as the owner: it must go on reading it.
-            fchown(file.as_file(), Some(before.uid()), Some(before.gid()))?;
-        }
-        file.as_file().set_permissions(before.permissions())?;
-    }
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
 }
 
 #[cfg(test)]

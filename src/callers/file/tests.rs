@@ -4,8 +4,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{AppendError, append, expiry, inline, is_client_name, parse_file, parse_inline};
-use crate::callers::{KeyRecord, key::NewKey};
+use super::{
+    edit::{AppendError, append},
+    expiry, inline, is_client_name, parse_file, parse_inline, record,
+};
+use crate::callers::{KeyRecord, key::NewKey, limit::RateLimit};
 
 fn key(client: &str) -> KeyRecord {
     let new = NewKey::generate().unwrap();
@@ -14,6 +17,7 @@ fn key(client: &str) -> KeyRecord {
         id: new.id,
         digest: new.digest,
         expires: None,
+        rate_limit: None,
     }
 }
 
@@ -74,12 +78,37 @@ fn what_is_wrong_with_a_file_is_told_by_place_and_never_by_content() {
             table("a", "k3j9x2ab", &sha(), "color = \"MARKER\""),
             "unknown field `color`",
         ),
+        (
+            table("a", "k3j9x2ab", &sha(), "rate_limit = \"MARKER\""),
+            "key 1: rate_limit must be N/s, N/m or N/h",
+        ),
         (format!("{good}{good}"), "key 2: has the id of another key"),
     ] {
         let error = parse_file(&text).unwrap_err().to_string();
         assert!(error.contains(told), "{text:?}: {error}");
         assert!(!error.contains("MARKER"), "{error}");
     }
+}
+
+#[test]
+fn keys_of_one_client_must_not_have_different_limits() {
+    let file = |limits: [Option<&str>; 3]| {
+        let records = limits.map(|limit| KeyRecord {
+            rate_limit: limit.and_then(RateLimit::parse),
+            ..key("billing")
+        });
+        records.each_ref().map(record).concat()
+    };
+
+    let same = parse_file(&file([None, Some("50/s"), Some("50/s")])).unwrap();
+    let error = parse_file(&file([Some("50/s"), None, Some("3000/m")])).unwrap_err();
+
+    assert_eq!(same[0].rate_limit, None);
+    assert_eq!(same[2].rate_limit, RateLimit::parse("50/s"));
+    assert_eq!(
+        error.to_string(),
+        "key 3: rate_limit differs from that of another key of its client"
+    );
 }
 
 #[test]
