@@ -9,6 +9,7 @@ mod prepared;
 
 use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
+use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 use tracing_appender::non_blocking::ErrorCounter;
 
@@ -17,10 +18,11 @@ pub use self::{listener::BindError, prepared::Prepared};
 use crate::{
     balance::{
         AccountId,
+        credential::choice::Credentials,
         decision::Lifetimes,
         hold_down::{Draw, random_draw},
         memory::MemoryCache,
-        refresher::{self, Parts, Policy, RefreshHandle, Refresher},
+        refresher::{self, CredentialMetrics, Parts, Policy, RefreshHandle, Refresher},
         service::BalanceService,
         source::{BalanceSource, FailureKind},
     },
@@ -29,8 +31,9 @@ use crate::{
     config::{Cache, Server as ServerConfig},
     http::{self, Admin, Listener, Public, RequestLog, probes::Readiness},
     metrics::Metrics,
+    reload::Reloader,
     shutdown::Signals,
-    upstream::{D7Client, token::TokenSource},
+    upstream::D7Client,
 };
 
 /// What a test may put in the place of the real thing.
@@ -66,6 +69,9 @@ pub enum RunError {
     /// The refresher is gone; without it there are only old answers.
     #[error("the refresher ended")]
     Refresher,
+    /// The reloader is gone: a revoked key would go on working.
+    #[error("the reloader ended")]
+    Reloader,
     /// A listener is gone.
     #[error("the {0} listener ended")]
     Listener(&'static str),
@@ -76,6 +82,10 @@ pub struct App {
     public: Bound,
     admin: Bound,
     refresher: Refresher,
+    reloader: Reloader,
+    /// Has files read again. Kept until the end, so that the reloader does not
+    /// end before it.
+    orders: mpsc::UnboundedSender<()>,
     /// Kept until the end, so that the refresher does not end before it.
     handle: RefreshHandle,
     readiness: Readiness,
@@ -94,8 +104,7 @@ impl App {
         let Prepared {
             config,
             keys,
-            token,
-            token_file,
+            tokens,
             endpoint,
         } = prepared;
         let Seams {
@@ -108,8 +117,8 @@ impl App {
         let readiness = Readiness::default();
         let failures = FailureKind::ALL.map(FailureKind::as_str);
 
-        let token = TokenSource::new(token, token_file);
-        let client = D7Client::new(endpoint, token, metrics.for_upstream(&failures));
+        let has_token_files = tokens.places.can_change();
+        let client = D7Client::new(endpoint, tokens.places, metrics.for_upstream(&failures));
         let source: Rc<dyn BalanceSource> = Rc::new(client);
 
         let account = AccountId::default();
@@ -134,9 +143,18 @@ impl App {
                 keep_warm: config.cache.keep_warm,
                 max_waiters: config.cache.max_waiters,
             },
+            credentials: Credentials::new(tokens.primary, tokens.secondary),
             metrics: metrics.for_refresher(&failures),
+            credential_metrics: CredentialMetrics::new(&metrics),
         };
         let refresher = Refresher::new(parts, inbox);
+        let (orders, incoming) = mpsc::unbounded_channel();
+        let reloader = Reloader {
+            tokens: has_token_files.then(|| handle.clone()),
+            clock: Arc::clone(&clock),
+            interval: config.reload_interval,
+            orders: incoming,
+        };
         let service = BalanceService::new(
             account,
             cache,
@@ -191,6 +209,8 @@ impl App {
             public,
             admin,
             refresher,
+            reloader,
+            orders,
             handle,
             readiness,
             clock,
@@ -220,6 +240,9 @@ impl App {
     pub async fn run_until(self, mut signals: Signals) -> Result<(), RunError> {
         let (addr, admin_addr) = (self.addr(), self.admin_addr());
         let mut refresher = actix_rt::spawn(self.refresher.run());
+        let mut reloader = actix_rt::spawn(self.reloader.run());
+        // A reloader that is gone ends the process: nobody is left to tell.
+        let hangup = || self.orders.send(()).unwrap_or_default();
         let mut admin = Running::start(self.admin);
         let mut public = Running::start(self.public);
         self.readiness.ready();
@@ -232,8 +255,9 @@ impl App {
         );
 
         tokio::select! {
-            () = signals.stop(hangup) => {}
+            () = signals.stop(&hangup) => {}
             ended = &mut refresher => return Err(ended_early(ended.err(), RunError::Refresher)),
+            ended = &mut reloader => return Err(ended_early(ended.err(), RunError::Reloader)),
             error = public.ended() => return Err(error),
             error = admin.ended() => return Err(error),
         }
@@ -258,7 +282,7 @@ impl App {
         };
         tokio::select! {
             () = drain => {}
-            () = signals.stop(hangup) => warn!(event = "stopped", "a second signal has come"),
+            () = signals.stop(&hangup) => warn!(event = "stopped", "a second signal has come"),
             ended = &mut refresher => return Err(ended_early(ended.err(), RunError::Refresher)),
         }
         drop(self.handle);
@@ -269,13 +293,6 @@ impl App {
 fn ended_early(panic: Option<tokio::task::JoinError>, error: RunError) -> RunError {
     error!(event = "ended", panicked = panic.is_some(), "{error}");
     error
-}
-
-fn hangup() {
-    info!(
-        event = "hangup",
-        "SIGHUP: this version reads the key file at start only; restart it to take over a changed one"
-    );
 }
 
 fn lifetimes(cache: &Cache) -> Lifetimes {

@@ -4,6 +4,7 @@
 //! D7's wire format: `http` renders what is decided here, `upstream` brings
 //! readings in. Start with [`decision`], the table of what is answered when.
 
+pub mod credential;
 pub mod decision;
 mod flight;
 pub mod hold_down;

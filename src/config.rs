@@ -70,6 +70,8 @@ pub struct Server {
 pub struct Upstream {
     /// `D7B_TOKEN` or `D7B_TOKEN_FILE`; none only where that is an error.
     pub token: Option<Source>,
+    /// `D7B_TOKEN_SECONDARY_FILE`.
+    pub secondary_token_file: Option<PathBuf>,
     /// `D7B_BASE_URL`, without a slash at the end.
     pub base_url: String,
     /// `D7B_ALLOW_INSECURE_UPSTREAM`; what follows from it is in the URL.
@@ -163,6 +165,7 @@ pub struct Draft {
 struct RawEnv {
     token: Option<SecretString>,
     token_file: Option<String>,
+    token_secondary_file: Option<String>,
     base_url: Option<String>,
     allow_insecure_upstream: Option<String>,
     ca_file: Option<String>,
@@ -312,6 +315,7 @@ fn check(raw: RawEnv, errors: &mut ConfigErrors) -> Config {
     let allow_insecure = read.boolean("ALLOW_INSECURE_UPSTREAM", raw.allow_insecure_upstream);
     let upstream = Upstream {
         token: read.one_of("TOKEN", raw.token, "TOKEN_FILE", raw.token_file),
+        secondary_token_file: raw.token_secondary_file.map(PathBuf::from),
         base_url: base_url(&mut read, raw.base_url, allow_insecure, &mut warnings),
         allow_insecure,
         ca_file: raw.ca_file.map(PathBuf::from),
@@ -329,11 +333,6 @@ fn check(raw: RawEnv, errors: &mut ConfigErrors) -> Config {
         ),
     };
 
-    if raw.reload_interval.is_some() {
-        warnings.push(format!(
-            "{PREFIX}RELOAD_INTERVAL has no effect yet: this version reads the key file at start only"
-        ));
-    }
     let reload_interval = read.duration(
         "RELOAD_INTERVAL",
         raw.reload_interval,

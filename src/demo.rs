@@ -12,9 +12,10 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::{callers::key::NewKey, config::Draft, simulator::Simulator};
 
 /// Settings that a demo does not read: it has its own.
-const NOT_READ: [&str; 8] = [
+const NOT_READ: [&str; 9] = [
     "D7B_TOKEN",
     "D7B_TOKEN_FILE",
+    "D7B_TOKEN_SECONDARY_FILE",
     "D7B_BASE_URL",
     "D7B_CA_FILE",
     "D7B_KEYS",

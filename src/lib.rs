@@ -29,7 +29,9 @@
 //! | [`balance::hold_down`] | how long D7 is left alone |
 //! | [`upstream`] | what an answer of D7 means; awc's framing made strict |
 //! | [`http::problem`] | codes, statuses, bodies of errors |
+//! | [`balance::credential`] | which token is asked with, and when a changed one is in force |
 //! | [`callers`] | keys and who holds them |
+//! | [`reload`] | when files are looked at again |
 //! | [`config`] | settings |
 //! | [`app`] | what is made of all this, and the life of the process |
 //!
@@ -54,6 +56,7 @@ pub mod config;
 pub mod demo;
 pub mod http;
 pub mod metrics;
+pub mod reload;
 pub mod shutdown;
 pub mod simulator;
 pub mod telemetry;

@@ -4,6 +4,8 @@
 //! the first request: a look-up by label takes a lock that the hit path must
 //! not wait for.
 
+mod reload;
+
 use std::sync::Arc;
 
 use prometheus_client::{
@@ -19,6 +21,9 @@ use prometheus_client::{
 };
 use tracing_appender::non_blocking::ErrorCounter;
 
+use self::reload::ReloadCollectors;
+pub use self::reload::{FailoverMetrics, ReloadMetrics};
+
 /// The collectors, and the registry that names them.
 #[derive(Clone)]
 pub struct Metrics {
@@ -32,6 +37,7 @@ pub struct Metrics {
     upstream_requests: Family<Outcome, Counter>,
     sms_count_ignored: Counter,
     waiters: Gauge,
+    reloads: ReloadCollectors,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -122,6 +128,7 @@ impl Metrics {
             "Requests that wait for the refresh under way",
             waiters.clone(),
         );
+        let reloads = ReloadCollectors::register(&mut registry);
         if let Some(dropped) = log_lines_dropped {
             registry.register_collector(Box::new(DroppedLines(dropped)));
         }
@@ -136,6 +143,7 @@ impl Metrics {
             upstream_requests,
             sms_count_ignored,
             waiters,
+            reloads,
         }
     }
 
@@ -182,6 +190,16 @@ impl Metrics {
         self.caller_requests.get_or_create_owned(&OfClient {
             client: client.to_owned(),
         })
+    }
+
+    /// The handles of a file that is read again.
+    pub fn for_reloads(&self, file: &'static str, outcomes: &[&'static str]) -> ReloadMetrics {
+        self.reloads.for_file(file, outcomes)
+    }
+
+    /// The handles of tokens that take each other's place.
+    pub fn for_failover(&self) -> FailoverMetrics {
+        self.reloads.for_failover()
     }
 
     /// The handles of a refresher.

@@ -5,7 +5,7 @@
 //! flood, and lie about lengths. It serves on a thread of its own.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener as StdListener},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -96,6 +96,7 @@ pub struct Simulator {
 }
 
 struct Shared {
+    rejected: HashSet<String>,
     usual: Script,
     next: VecDeque<Script>,
     heads: Vec<String>,
@@ -113,6 +114,7 @@ impl Simulator {
         listener.set_nonblocking(true)?;
         let addr = listener.local_addr()?;
         let shared = Arc::new(Mutex::new(Shared {
+            rejected: HashSet::new(),
             usual: answer(200, BALANCE),
             next: VecDeque::new(),
             heads: Vec::new(),
@@ -159,6 +161,17 @@ impl Simulator {
     /// Sets the answer of one request, after those already set.
     pub fn next(&self, script: Script) {
         self.lock().next.push_back(script);
+    }
+
+    /// Has [`REJECTION`] answered to every request that shows `token`, whatever
+    /// else is set.
+    pub fn reject(&self, token: &str) {
+        self.lock().rejected.insert(token.to_owned());
+    }
+
+    /// Takes [`Simulator::reject`] back.
+    pub fn accept(&self, token: &str) {
+        self.lock().rejected.remove(token);
     }
 
     /// How many requests have come.
@@ -209,11 +222,16 @@ async fn converse(mut stream: TcpStream, shared: &Mutex<Shared>) -> io::Result<(
     let head = read_head(&mut stream).await?;
     let script = {
         let mut shared = lock(shared);
+        let is_rejected = token_in(&head).is_some_and(|token| shared.rejected.contains(token));
         shared.heads.push(head);
-        shared
-            .next
-            .pop_front()
-            .unwrap_or_else(|| shared.usual.clone())
+        if is_rejected {
+            answer(401, REJECTION)
+        } else {
+            shared
+                .next
+                .pop_front()
+                .unwrap_or_else(|| shared.usual.clone())
+        }
     };
     for step in script {
         match step {
@@ -232,6 +250,16 @@ async fn converse(mut stream: TcpStream, shared: &Mutex<Shared>) -> io::Result<(
         }
     }
     Ok(())
+}
+
+/// The bearer token of a request.
+fn token_in(head: &str) -> Option<&str> {
+    head.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("authorization")
+            .then(|| value.strip_prefix("Bearer "))
+            .flatten()
+    })
 }
 
 async fn read_head(stream: &mut TcpStream) -> io::Result<String> {

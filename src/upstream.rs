@@ -7,36 +7,45 @@
 //!
 //! Who calls it: the refresher, on the main thread. awc's client is `!Send`.
 
+mod body;
 pub mod tls;
 pub mod token;
 mod wire;
 
-use std::{cell::Cell, fmt::Write, io, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    cmp::Reverse,
+    collections::VecDeque,
+    time::Duration,
+};
 
 use actix_http::error::ParseError;
 use awc::{
-    Client, ClientBuilder, ClientResponse, Connector,
-    error::{PayloadError, SendRequestError},
+    Client, ClientBuilder, Connector,
+    error::SendRequestError,
     http::{
         StatusCode, Uri,
-        header::{self, HeaderMap},
+        header::{self, HeaderMap, HeaderValue},
     },
 };
-use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, StreamExt, future::LocalBoxFuture};
+use bytes::Bytes;
+use futures_util::future::LocalBoxFuture;
+use secrecy::ExposeSecret;
 use tracing::warn;
 
-use self::{token::TokenSource, wire::Answer};
+use self::{
+    body::{Body, BodyError, chain, read},
+    token::Places,
+    wire::Answer,
+};
 use crate::{
     balance::{
         Reading,
-        source::{BalanceSource, FailureKind, Reloaded, RetryAfter, SourceError},
+        credential::{Credential, Kept},
+        source::{BalanceSource, FailureKind, RetryAfter, SourceError},
     },
     metrics::UpstreamMetrics,
 };
-
-/// The largest body that can be an answer. A balance has some fifty bytes.
-const BODY_LIMIT: usize = 64 * 1024;
 
 /// How D7 is reached.
 pub struct Endpoint {
@@ -62,11 +71,13 @@ pub fn balance_uri(base_url: &str) -> Result<Uri, BadBaseUrl> {
     uri.parse().map_err(|_| BadBaseUrl)
 }
 
-/// Asks D7 for the balance of the account whose token it holds.
+/// Asks D7 for the balance of one account.
 pub struct D7Client {
     http: Client,
     uri: Uri,
-    token: TokenSource,
+    places: Places,
+    /// The last tokens that were shown to D7, which may echo any of them.
+    shown: RefCell<VecDeque<Credential>>,
     metrics: UpstreamMetrics,
     /// Whether it has been said that an `sms_count` is left out: once is enough.
     ignored_before: Cell<bool>,
@@ -74,7 +85,7 @@ pub struct D7Client {
 
 impl D7Client {
     /// A client for one account. Opens no connection yet.
-    pub fn new(endpoint: Endpoint, token: TokenSource, metrics: UpstreamMetrics) -> Self {
+    pub fn new(endpoint: Endpoint, places: Places, metrics: UpstreamMetrics) -> Self {
         let connector = Connector::new()
             .timeout(endpoint.connect_timeout)
             .handshake_timeout(endpoint.connect_timeout)
@@ -93,16 +104,17 @@ impl D7Client {
         Self {
             http,
             uri: endpoint.uri,
-            token,
+            places,
+            shown: RefCell::default(),
             metrics,
             ignored_before: Cell::new(false),
         }
     }
 
-    async fn ask(&self, within: Duration) -> Result<Reading, SourceError> {
+    async fn ask(&self, token: &Credential, within: Duration) -> Result<Reading, SourceError> {
         // What is known of the head when the deadline passes in the body.
         let status = Cell::new(None);
-        let asked = tokio::time::timeout(within, self.exchange(&status)).await;
+        let asked = tokio::time::timeout(within, self.exchange(token, &status)).await;
         let result = match asked {
             Ok(result) => result,
             Err(_) => Err(SourceError {
@@ -118,11 +130,16 @@ impl D7Client {
     }
 
     /// Sends one request and reads its answer.
-    async fn exchange(&self, seen: &Cell<Option<u16>>) -> Result<Reading, SourceError> {
+    async fn exchange(
+        &self,
+        token: &Credential,
+        seen: &Cell<Option<u16>>,
+    ) -> Result<Reading, SourceError> {
+        self.remember(token);
         let mut response = self
             .http
             .get(self.uri.clone())
-            .insert_header((header::AUTHORIZATION, self.token.authorization()))
+            .insert_header((header::AUTHORIZATION, authorization(token)))
             // At one request a minute a pooled connection buys nothing, and
             // costs the race against the server that closes it.
             .force_close()
@@ -180,7 +197,7 @@ impl D7Client {
         let code = detail
             .as_ref()
             .and_then(|detail| detail.code.clone())
-            .filter(|code| !self.token.occurs_in(code.as_str()));
+            .filter(|code| self.redact(code.as_str()) == code.as_str());
         let is_dead = code.as_ref().is_some_and(wire::says_token_is_dead);
         let kind = match status.as_u16() {
             _ if is_dead => FailureKind::Unauthorized,
@@ -227,10 +244,29 @@ impl D7Client {
         }
     }
 
+    fn remember(&self, token: &Credential) {
+        let mut shown = self.shown.borrow_mut();
+        if !shown.contains(token) {
+            shown.truncate(SHOWN_LIMIT - 1);
+            shown.push_front(token.clone());
+        }
+    }
+
+    /// `text` without any token that D7 has been shown.
+    fn redact(&self, text: &str) -> String {
+        let shown = self.shown.borrow();
+        let mut shown: Vec<_> = shown.iter().map(|token| token.secret()).collect();
+        // One may be a part of another: the longest goes first.
+        shown.sort_by_key(|token| Reverse(token.expose_secret().len()));
+        shown.into_iter().fold(text.to_owned(), |text, token| {
+            text.replace(token.expose_secret(), "[redacted]")
+        })
+    }
+
     /// Makes D7's words fit for a log: without the token, which a broken proxy
     /// may echo, and short.
     fn scrub(&self, mut error: SourceError) -> SourceError {
-        error.cause = self.token.redact(&error.cause);
+        error.cause = self.redact(&error.cause);
         if error.cause.len() > CAUSE_LIMIT {
             error
                 .cause
@@ -242,16 +278,31 @@ impl D7Client {
 }
 
 const CAUSE_LIMIT: usize = 256;
+/// More tokens than are ever in use at once.
+const SHOWN_LIMIT: usize = 16;
 const USER_AGENT: &str = concat!("d7-balance/", env!("CARGO_PKG_VERSION"));
 
 impl BalanceSource for D7Client {
-    fn fetch(&self, within: Duration) -> LocalBoxFuture<'_, Result<Reading, SourceError>> {
-        Box::pin(self.ask(within))
+    fn fetch<'a>(
+        &'a self,
+        credential: &'a Credential,
+        within: Duration,
+    ) -> LocalBoxFuture<'a, Result<Reading, SourceError>> {
+        Box::pin(self.ask(credential, within))
     }
 
-    fn reload_credential(&self) -> LocalBoxFuture<'_, Reloaded> {
-        Box::pin(self.token.reload())
+    fn read_credentials(&self) -> LocalBoxFuture<'static, Kept> {
+        Box::pin(self.places.clone().look())
     }
+}
+
+/// The `Authorization` header, marked so that no `Debug` shows it.
+fn authorization(token: &Credential) -> HeaderValue {
+    let bearer = format!("Bearer {}", token.secret().expose_secret());
+    let mut value = HeaderValue::from_maybe_shared(bearer.into_bytes())
+        .expect("a token is text without control characters");
+    value.set_sensitive(true);
+    value
 }
 
 fn error(kind: FailureKind, cause: &str) -> SourceError {
@@ -276,101 +327,6 @@ fn not_sent(failed: &SendRequestError) -> SourceError {
         _ => FailureKind::Unreachable,
     };
     error(kind, &chain(failed))
-}
-
-/// An error with its causes, for the log.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        // Writing to a `String` cannot fail.
-        let _: Result<(), std::fmt::Error> = write!(text, ": {next}");
-        cause = next.source();
-    }
-    text
-}
-
-/// What came after the head.
-enum Body {
-    Whole(Bytes),
-    /// Nothing to read a balance from; the status may still say something.
-    Unusable(&'static str),
-}
-
-/// The answer is not whole.
-enum BodyError {
-    /// The connection broke.
-    Reset(String),
-    /// The body's framing broke, or it ended early.
-    Broken(String),
-}
-
-/// Reads a body up to the limit.
-async fn read<S>(response: &mut ClientResponse<S>) -> Result<Body, BodyError>
-where
-    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
-{
-    let mut body = BytesMut::new();
-    while let Some(chunk) = response.next().await {
-        body.extend_from_slice(&chunk.map_err(BodyError::from)?);
-        if body.len() > BODY_LIMIT {
-            return Ok(Body::Unusable("a 200 with more than 64 KiB"));
-        }
-    }
-    Ok(Body::Whole(body.freeze()))
-}
-
-impl From<PayloadError> for BodyError {
-    fn from(error: PayloadError) -> Self {
-        let cause = chain(&error);
-        match error {
-            PayloadError::Io(error) | PayloadError::Incomplete(Some(error)) if is_break(&error) => {
-                Self::Reset(cause)
-            }
-            _ => Self::Broken(cause),
-        }
-    }
-}
-
-/// Whether the connection broke, rather than its bytes making no sense.
-fn is_break(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe
-            | io::ErrorKind::TimedOut
-    )
-}
-
-impl Body {
-    /// Checks what awc does not: that a body has the length that its head
-    /// promised, and no coding that nobody asked for.
-    fn check(headers: &HeaderMap, body: Self) -> Result<Self, BodyError> {
-        let Self::Whole(bytes) = body else {
-            return Ok(body);
-        };
-        let promised = headers
-            .get(header::CONTENT_LENGTH)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.trim().parse::<usize>().ok());
-        if promised.is_some_and(|promised| promised != bytes.len()) {
-            return Err(BodyError::Broken("the body ended early".to_owned()));
-        }
-        // awc takes a chunked body that breaks off for a whole one. JSON that
-        // stops within shows it, under any status: half of a rejection must
-        // not count as one.
-        if promised.is_none() && wire::breaks_off(&bytes) {
-            return Err(BodyError::Broken("the JSON ended early".to_owned()));
-        }
-        let is_coded = headers
-            .get_all(header::CONTENT_ENCODING)
-            .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"));
-        if is_coded {
-            return Ok(Self::Unusable("a 200 that is compressed, unasked"));
-        }
-        Ok(Self::Whole(bytes))
-    }
 }
 
 /// `Retry-After` counts with 429 and 503 (RFC 9110 section 10.2.3).

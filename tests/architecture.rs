@@ -13,7 +13,7 @@ use std::{
 
 /// What each room may use of its siblings. A room is a file right under `src`
 /// with the folder of the same name.
-const MAY_USE: [(&str, &[&str]); 15] = [
+const MAY_USE: [(&str, &[&str]); 16] = [
     (
         "main",
         &[
@@ -36,6 +36,7 @@ const MAY_USE: [(&str, &[&str]); 15] = [
             "config",
             "http",
             "metrics",
+            "reload",
             "shutdown",
             "telemetry",
             "upstream",
@@ -49,6 +50,7 @@ const MAY_USE: [(&str, &[&str]); 15] = [
     ("demo", &["app", "callers", "config", "simulator"]),
     ("http", &["balance", "callers", "clock", "metrics"]),
     ("metrics", &[]),
+    ("reload", &["balance", "callers", "clock", "metrics"]),
     ("shutdown", &[]),
     ("simulator", &[]),
     // The settings of the log, and nothing else of `config`.

@@ -1,19 +1,17 @@
 //! Configuration whose files have been read and found good.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::{fs, io, path::Path};
 
 use rustls::ClientConfig;
 use secrecy::ExposeSecret;
 
 use crate::{
+    balance::credential::Credential,
     callers::{KeyRecord, file},
-    config::{Config, ConfigErrors, Draft, Source},
+    config::{Config, ConfigErrors, Draft, Source, Upstream},
     upstream::{
         Endpoint, balance_uri, tls,
-        token::{self, Token},
+        token::{self, Place, Places},
     },
 };
 
@@ -21,9 +19,15 @@ use crate::{
 pub struct Prepared {
     pub(super) config: Config,
     pub(super) keys: Vec<KeyRecord>,
-    pub(super) token: Token,
-    pub(super) token_file: Option<PathBuf>,
+    pub(super) tokens: Tokens,
     pub(super) endpoint: Endpoint,
+}
+
+/// The tokens, and where they are kept.
+pub(super) struct Tokens {
+    pub(super) primary: Credential,
+    pub(super) secondary: Option<Credential>,
+    pub(super) places: Places,
 }
 
 impl Prepared {
@@ -40,19 +44,15 @@ impl Prepared {
             .callers
             .as_ref()
             .and_then(|source| read_keys(source, &mut errors));
-        let token = config
-            .upstream
-            .token
-            .as_ref()
-            .and_then(|source| read_token(source, &mut errors));
+        let tokens = read_tokens(&config.upstream, &mut errors);
         let tls = read_roots(config.upstream.ca_file.as_deref(), &mut errors);
         // What is a URL need not be what a request takes.
         let uri = balance_uri(&config.upstream.base_url)
             .map_err(|error| errors.add("BASE_URL", error))
             .ok();
-        match (keys, token, tls, uri) {
-            (Some(keys), Some((token, token_file)), Some(tls), Some(uri)) if errors.is_empty() => {
-                config.warnings.extend(token.doubt().map(str::to_owned));
+        match (keys, tokens, tls, uri) {
+            (Some(keys), Some(tokens), Some(tls), Some(uri)) if errors.is_empty() => {
+                config.warnings.extend(tokens.doubts());
                 Ok(Self {
                     endpoint: Endpoint {
                         uri,
@@ -61,8 +61,7 @@ impl Prepared {
                     },
                     config,
                     keys,
-                    token,
-                    token_file,
+                    tokens,
                 })
             }
             _ => Err(errors),
@@ -91,20 +90,60 @@ fn read_keys(source: &Source, errors: &mut ConfigErrors) -> Option<Vec<KeyRecord
     }
 }
 
-fn read_token(source: &Source, errors: &mut ConfigErrors) -> Option<(Token, Option<PathBuf>)> {
-    let (name, text, path) = match source {
-        Source::Inline(text) => ("TOKEN", text.clone(), None),
-        Source::File(path) => {
-            let text = token::read(path)
-                .map_err(|error| errors.add("TOKEN_FILE", unreadable(&error)))
-                .ok()?;
-            ("TOKEN_FILE", text, Some(path.clone()))
-        }
+fn read_tokens(upstream: &Upstream, errors: &mut ConfigErrors) -> Option<Tokens> {
+    let primary = match upstream.token.as_ref() {
+        Some(Source::Inline(text)) => token::parse(text)
+            .map(|token| (token.clone(), Place::Fixed(token)))
+            .map_err(|error| errors.add("TOKEN", error))
+            .ok(),
+        Some(Source::File(path)) => read_token("TOKEN_FILE", path, errors),
+        None => None,
     };
-    let token = Token::parse(&text)
+    let secondary = upstream
+        .secondary_token_file
+        .as_ref()
+        .map(|path| read_token("TOKEN_SECONDARY_FILE", path, errors));
+    let (primary, primary_place) = primary?;
+    let (secondary, secondary_place) = match secondary {
+        Some(read) => Some(read?),
+        None => None,
+    }
+    .unzip();
+    Some(Tokens {
+        primary,
+        secondary,
+        places: Places {
+            primary: primary_place,
+            secondary: secondary_place,
+        },
+    })
+}
+
+fn read_token(name: &str, path: &Path, errors: &mut ConfigErrors) -> Option<(Credential, Place)> {
+    let text = token::read(path)
+        .map_err(|error| errors.add(name, unreadable(&error)))
+        .ok()?;
+    let token = token::parse(&text)
         .map_err(|error| errors.add(name, error))
         .ok()?;
-    Some((token, path))
+    Some((token, Place::File(path.to_owned())))
+}
+
+impl Tokens {
+    /// What is likely wrong with them, but need not be.
+    fn doubts(&self) -> Vec<String> {
+        let both = [Some(&self.primary), self.secondary.as_ref()];
+        let mut doubts: Vec<_> = both
+            .into_iter()
+            .flatten()
+            .filter_map(token::doubt)
+            .map(str::to_owned)
+            .collect();
+        if self.secondary.as_ref() == Some(&self.primary) {
+            doubts.push("the secondary D7 token is the first one again: it cannot help".to_owned());
+        }
+        doubts
+    }
 }
 
 fn read_roots(ca_file: Option<&Path>, errors: &mut ConfigErrors) -> Option<ClientConfig> {

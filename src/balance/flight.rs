@@ -1,20 +1,36 @@
-//! One refresh: at most two requests, one after the other, within one deadline.
+//! One flight to the source: a refresh, or the proof of a changed credential.
 //!
-//! The second is either a retry, where asking again at once may help, or the
-//! confirmation of a rejected credential, never both.
+//! At most two requests, one after the other, within one deadline: the second
+//! is either a retry, where asking again at once may help, or the confirmation
+//! of a rejected credential, never both. Only where a second credential stands
+//! by, a confirmed rejection of the first has a third request follow.
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use super::{
     Reading,
+    credential::{
+        Credential,
+        choice::{Credentials, Event, Standing},
+    },
     hold_down::Draw,
-    source::{BalanceSource, FailureKind, Reloaded, SourceError},
+    source::{BalanceSource, FailureKind, SourceError},
     state::Failure,
 };
 use crate::clock::{Clock, MonoTime};
 
 /// What a flight brings.
 pub(super) type Outcome = Result<Reading, Crash>;
+
+/// A flight at its end.
+pub(super) struct Landing {
+    /// What it brings.
+    pub(super) outcome: Outcome,
+    /// The credentials as they are now.
+    pub(super) credentials: Credentials,
+    /// What has happened to them on the way.
+    pub(super) events: Vec<Event>,
+}
 
 /// A flight that brought no balance.
 #[derive(Debug)]
@@ -65,6 +81,13 @@ impl Crash {
         }
     }
 
+    /// The same crash, with what became of the attempt with the other
+    /// credential in its words for the log.
+    fn and_of_the_other(mut self, other: &SourceError) -> Self {
+        self.error.cause = format!("{}; with the other token {other}", self.error.cause);
+        self
+    }
+
     fn lifts(&self, last: &Failure) -> bool {
         self.credential_changed && last.kind.is_rejection()
     }
@@ -91,52 +114,114 @@ pub(super) struct Flight {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) draw: Draw,
     pub(super) deadline: MonoTime,
+    pub(super) credentials: Credentials,
+    /// What has happened to the credentials so far.
+    pub(super) events: Vec<Event>,
 }
 
 impl Flight {
-    /// Asks, and asks once more where that is called for.
+    /// Asks with the credential in force, and once more where that is called
+    /// for.
     ///
     /// # Cancel safety
     /// May be dropped: no request is left behind.
-    pub(super) async fn fly(self) -> Outcome {
-        match self.fetch().await {
-            Ok(reading) => Ok(reading),
-            Err(rejection) if rejection.kind.is_rejection() => self.confirm(rejection).await,
+    pub(super) async fn refresh(mut self) -> Landing {
+        let first = self.credentials.in_force().clone();
+        let outcome = match self.fetch(&first).await {
+            Err(rejection) if rejection.kind.is_rejection() => {
+                let confirmed = self.confirm(first, rejection).await;
+                self.stand_in(confirmed).await
+            }
+            first_word => self.retried(&first, first_word).await,
+        };
+        self.land(outcome)
+    }
+
+    /// Asks with the credential offered. Its rejection is put to the test like
+    /// that of the one in force.
+    ///
+    /// # Cancel safety
+    /// May be dropped: no request is left behind.
+    pub(super) async fn prove(self, offered: Credential) -> Landing {
+        let outcome = match self.fetch(&offered).await {
+            Err(rejection) if rejection.kind.is_rejection() => {
+                self.second_word(&offered, rejection).await
+            }
+            first_word => self.retried(&offered, first_word).await,
+        };
+        self.land(outcome)
+    }
+
+    fn land(self, outcome: Outcome) -> Landing {
+        Landing {
+            outcome,
+            credentials: self.credentials,
+            events: self.events,
+        }
+    }
+
+    /// Asks again at once where that may help.
+    async fn retried(
+        &self,
+        credential: &Credential,
+        first: Result<Reading, SourceError>,
+    ) -> Outcome {
+        match first {
             Err(first) if first.is_worth_a_retry() && self.has_time(self.clock.mono()) => {
-                self.fetch().await.map_err(|second| Crash {
+                self.fetch(credential).await.map_err(|second| Crash {
                     answered: first.is_an_answer() || second.is_an_answer(),
                     ..Crash::unconfirmed(second)
                 })
             }
-            Err(error) => Err(Crash::unconfirmed(error)),
+            first => first.map_err(Crash::unconfirmed),
         }
     }
 
-    /// Puts a rejection to the test: D7's second word counts, whatever it is.
-    /// Where none comes, the rejection stands, but unconfirmed.
-    async fn confirm(&self, rejection: SourceError) -> Outcome {
-        let credential_changed = self.reload_credential().await == Reloaded::Changed;
-        let crash = |error: SourceError, confirmed| Crash {
+    /// Puts a rejection to the test: a credential that has changed since is
+    /// tried at once, else the same one is tried again.
+    async fn confirm(&mut self, rejected: Credential, rejection: SourceError) -> Outcome {
+        self.look_again().await;
+        let changed = self.credentials.in_force().clone();
+        if changed == rejected {
+            return self.second_word(&rejected, rejection).await;
+        }
+        let crash = |error, confirmed| Crash {
             confirmed,
             answered: true,
-            credential_changed,
+            credential_changed: true,
             error,
         };
-        if !credential_changed {
-            let at = self.clock.mono() + (self.draw)(PAUSE.0, PAUSE.1);
-            if !self.has_time(at) {
-                return Err(crash(rejection, false));
-            }
-            self.clock.sleep_until(at).await;
-        }
         if !self.has_time(self.clock.mono()) {
             return Err(crash(rejection, false));
         }
-        self.fetch().await.map_err(|error| {
+        // Of the changed one the rejection says nothing.
+        self.fetch(&changed).await.map_err(|error| {
+            let is_rejection = error.kind.is_rejection();
+            crash(error, is_rejection)
+        })
+    }
+
+    /// The source's second word on a rejected credential counts, whatever it
+    /// is. Where none comes, the rejection stands, but unconfirmed.
+    async fn second_word(&self, credential: &Credential, rejection: SourceError) -> Outcome {
+        let crash = |error, confirmed| Crash {
+            confirmed,
+            answered: true,
+            credential_changed: false,
+            error,
+        };
+        let at = self.clock.mono() + (self.draw)(PAUSE.0, PAUSE.1);
+        if !self.has_time(at) {
+            return Err(crash(rejection, false));
+        }
+        self.clock.sleep_until(at).await;
+        if !self.has_time(self.clock.mono()) {
+            return Err(crash(rejection, false));
+        }
+        self.fetch(credential).await.map_err(|error| {
             if error.kind.is_rejection() {
                 crash(error, true)
-            } else if error.is_an_answer() || credential_changed {
-                // Of a changed credential the rejection says nothing.
+            } else if error.is_an_answer() {
                 crash(error, false)
             } else {
                 crash(rejection, false)
@@ -144,17 +229,39 @@ impl Flight {
         })
     }
 
-    /// Bounded by the flight's deadline: a file may lie on a mount that hangs.
-    async fn reload_credential(&self) -> Reloaded {
-        let left = self.deadline.since(self.clock.mono());
-        let reloaded = tokio::time::timeout(left, self.source.reload_credential());
-        reloaded.await.unwrap_or(Reloaded::Same)
+    /// After a confirmed rejection, asks once with the credential that stands
+    /// by. Where that brings nothing, the rejection is the outcome.
+    async fn stand_in(&mut self, outcome: Outcome) -> Outcome {
+        let standby = self.credentials.standby().cloned();
+        match (outcome, standby) {
+            (Err(crash), Some(standby)) if crash.confirmed && self.has_time(self.clock.mono()) => {
+                match self.fetch(&standby).await {
+                    Ok(reading) => {
+                        self.events.push(self.credentials.fail_over());
+                        Ok(reading)
+                    }
+                    Err(other) => Err(crash.and_of_the_other(&other)),
+                }
+            }
+            (outcome, _) => outcome,
+        }
     }
 
-    async fn fetch(&self) -> Result<Reading, SourceError> {
-        self.source
-            .fetch(self.deadline.since(self.clock.mono()))
-            .await
+    /// Looks at where the credentials are kept, bounded by the deadline: that
+    /// may be a mount that hangs.
+    async fn look_again(&mut self) {
+        let left = self.deadline.since(self.clock.mono());
+        let Ok(kept) = tokio::time::timeout(left, self.source.read_credentials()).await else {
+            return;
+        };
+        let now = self.clock.mono();
+        let events = self.credentials.look(kept, Standing::Doubted, now);
+        self.events.extend(events);
+    }
+
+    async fn fetch(&self, credential: &Credential) -> Result<Reading, SourceError> {
+        let left = self.deadline.since(self.clock.mono());
+        self.source.fetch(credential, left).await
     }
 
     fn has_time(&self, at: MonoTime) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! It lives on the main thread beside awc's client and owns everything that
 //! must outlive a request: the flight, its waiters, the last failure, the
-//! hold-down. It alone writes [`AccountState`]. Requests send it a message and
+//! hold-down. It alone makes account states. Requests send it a message and
 //! hold a receiver, nothing more: one that goes away, or panics, takes nothing
 //! with it.
 //!
@@ -11,60 +11,70 @@
 //! loses the load with the caller that leads it, forgets errors at once, and
 //! does not coalesce a miss with a refresh behind a stale hit.
 
+mod custody;
 mod handle;
+mod ledger;
+mod parts;
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{rc::Rc, sync::Arc};
 
 use tokio::{sync::oneshot, task::JoinHandle};
-use tracing::{debug, error, info, warn};
 
-use self::handle::Message;
-pub use self::handle::{Inbox, Joined, Part, RefreshHandle, Verdict, channel};
+pub use self::{
+    custody::CredentialMetrics,
+    handle::{Inbox, Joined, Part, RefreshHandle, Verdict, channel},
+    parts::{Parts, Policy},
+};
+use self::{
+    custody::{Custody, Found},
+    handle::Message,
+    ledger::Ledger,
+};
 use super::{
-    AccountId, Reading, Snapshot,
-    decision::{Asked, Decision, Lifetimes, Wait, crowded_out, decide},
-    flight::{Crash, Flight, Outcome},
-    hold_down::{Draw, Tally},
-    memory::MemoryCache,
-    source::{BalanceSource, SourceError},
-    state::{AccountState, Failure},
+    credential::choice::Standing,
+    decision::{Asked, Decision, Wait, crowded_out, decide},
+    flight::{Crash, Flight, Landing, Outcome},
+    hold_down::Draw,
+    source::BalanceSource,
 };
 use crate::{
     clock::{Clock, MonoTime},
     metrics::RefreshMetrics,
 };
 
-/// How a refresher behaves.
-#[derive(Debug, Clone, Copy)]
-pub struct Policy {
-    /// How long a balance is good for what.
-    pub lifetimes: Lifetimes,
-    /// The time for one refresh: every request of it, head and body.
-    pub timeout: Duration,
-    /// Whether to refresh even if nobody asks.
-    pub keep_warm: bool,
-    /// How many requests may wait for one refresh.
-    pub max_waiters: usize,
-}
-
 /// The task's state.
 pub struct Refresher {
-    account: AccountId,
     source: Rc<dyn BalanceSource>,
-    cache: MemoryCache,
     clock: Arc<dyn Clock>,
     draw: Draw,
     policy: Policy,
     metrics: RefreshMetrics,
     inbox: Inbox,
-    state: Arc<AccountState>,
-    tally: Tally,
+    ledger: Ledger,
+    custody: Custody,
     flight: Option<UnderWay>,
+}
+
+/// What a flight is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mission {
+    /// A balance, by the credential in force.
+    Refresh,
+    /// The proof of a changed credential, and a balance if it succeeds.
+    Proof,
 }
 
 /// A flight in the air.
 struct UnderWay {
-    task: JoinHandle<Outcome>,
+    mission: Mission,
+    task: JoinHandle<Landing>,
+    waiters: Vec<Waiter>,
+}
+
+/// A flight that has landed. None where it has panicked.
+struct Landed {
+    mission: Mission,
+    landing: Option<Landing>,
     waiters: Vec<Waiter>,
 }
 
@@ -75,41 +85,30 @@ struct Waiter {
     reply: oneshot::Sender<Joined>,
 }
 
-/// What a [`Refresher`] is made of.
-pub struct Parts {
-    /// The account whose balance it keeps.
-    pub account: AccountId,
-    /// Where balances come from.
-    pub source: Rc<dyn BalanceSource>,
-    /// Where its states go to.
-    pub cache: MemoryCache,
-    /// Its time.
-    pub clock: Arc<dyn Clock>,
-    /// Its randomness.
-    pub draw: Draw,
-    /// How it behaves.
-    pub policy: Policy,
-    /// What it counts.
-    pub metrics: RefreshMetrics,
-}
-
 impl Refresher {
     /// A refresher that has seen nothing yet. Its empty state is in the cache
     /// from now on.
     pub fn new(parts: Parts, inbox: Inbox) -> Self {
-        let state = Arc::new(AccountState::default());
-        parts.cache.put(parts.account.clone(), Arc::clone(&state));
         Self {
-            account: parts.account,
+            ledger: Ledger::new(
+                parts.account,
+                parts.cache,
+                Arc::clone(&parts.clock),
+                Arc::clone(&parts.draw),
+            ),
+            custody: Custody::new(
+                Rc::clone(&parts.source),
+                Arc::clone(&parts.clock),
+                Arc::clone(&parts.draw),
+                parts.credentials,
+                parts.credential_metrics,
+            ),
             source: parts.source,
-            cache: parts.cache,
             clock: parts.clock,
             draw: parts.draw,
             policy: parts.policy,
             metrics: parts.metrics,
             inbox,
-            state,
-            tally: Tally::default(),
             flight: None,
         }
     }
@@ -120,17 +119,23 @@ impl Refresher {
     /// # Cancel safety
     /// None: dropping it ends single flight, and with it the process.
     pub async fn run(mut self) {
+        self.custody.watch_expiry();
         loop {
-            let due = self.keep_warm_due();
+            if self.flight.is_none() {
+                self.custody.begin_look();
+            }
+            let due = self.next_due();
             tokio::select! {
                 biased;
                 landed = landed(&mut self.flight) => self.land(landed),
+                found = self.custody.looked() => self.looked(found),
                 message = self.inbox.0.recv() => match message {
                     Some(Message::Nudge) => self.nudged(),
                     Some(Message::Join { asked, reply }) => self.joined(asked, reply),
+                    Some(Message::Look { afresh }) => self.custody.want_look(afresh),
                     None => break,
                 },
-                () = reached(&*self.clock, due) => self.take_off(Vec::new()),
+                mission = reached(&*self.clock, due) => self.take_off(mission, Vec::new()),
             }
         }
         if self.flight.is_some() {
@@ -139,17 +144,42 @@ impl Refresher {
         }
     }
 
+    /// When to take off by itself, and what for.
+    fn next_due(&self) -> Option<(MonoTime, Mission)> {
+        if self.flight.is_some() {
+            return None;
+        }
+        let proof = self.custody.offered().map(|(_, due)| (due, Mission::Proof));
+        let refresh = self.keep_warm_due().map(|due| (due, Mission::Refresh));
+        proof.into_iter().chain(refresh).min_by_key(|(due, _)| *due)
+    }
+
     /// When to refresh by itself: at start, when the balance's freshness ends,
     /// and when a hold-down does.
     fn keep_warm_due(&self) -> Option<MonoTime> {
-        if !self.policy.keep_warm || self.flight.is_some() {
-            return None;
+        let state = self.ledger.state();
+        self.policy
+            .keep_warm
+            .then(|| match (&state.failure, &state.snapshot) {
+                (Some(failure), _) => failure.held_until,
+                (None, Some(snapshot)) => snapshot.fetched_at() + self.policy.lifetimes.ttl,
+                (None, None) => MonoTime::default(),
+            })
+    }
+
+    /// Takes in what stands where the credentials are kept, but not during a
+    /// flight: what that brings back would be overwritten.
+    fn looked(&mut self, found: Option<Found>) {
+        let Some(found) = found else { return };
+        if self.flight.is_some() {
+            return self.custody.want_look(found.afresh);
         }
-        Some(match (&self.state.failure, &self.state.snapshot) {
-            (Some(failure), _) => failure.held_until,
-            (None, Some(snapshot)) => snapshot.fetched_at() + self.policy.lifetimes.ttl,
-            (None, None) => MonoTime::default(),
-        })
+        let standing = self.ledger.standing();
+        let is_replaced = self.custody.take_in(found, standing);
+        if is_replaced && standing == Standing::Rejected {
+            self.ledger.credential_changed(self.clock.mono());
+        }
+        self.custody.watch_expiry();
     }
 
     fn nudged(&mut self) {
@@ -159,18 +189,17 @@ impl Refresher {
             Decision::Refuse(_) => false,
         };
         if due && self.flight.is_none() {
-            self.take_off(Vec::new());
+            self.take_off(Mission::Refresh, Vec::new());
         }
     }
 
     fn joined(&mut self, asked: Asked, reply: oneshot::Sender<Joined>) {
         // Workers look here when the cache has let the state go.
-        self.cache
-            .put(self.account.clone(), Arc::clone(&self.state));
+        self.ledger.publish();
         let verdict = match self.decide(&asked) {
             Decision::Serve(serve) => {
                 if serve.nudge && self.flight.is_none() {
-                    self.take_off(Vec::new());
+                    self.take_off(Mission::Refresh, Vec::new());
                 }
                 Verdict::Serve(serve)
             }
@@ -185,7 +214,7 @@ impl Refresher {
         let max_waiters = self.policy.max_waiters;
         let Some(flight) = &mut self.flight else {
             let part = Part::Started;
-            return self.take_off(vec![Waiter { wait, part, reply }]);
+            return self.take_off(Mission::Refresh, vec![Waiter { wait, part, reply }]);
         };
         if flight.waiters.len() >= max_waiters {
             // Those whose connection has broken hold no place. One that the
@@ -199,40 +228,82 @@ impl Refresher {
             return;
         }
         let now = self.clock.mono();
-        let verdict = match crowded_out(&self.state, now, &self.policy.lifetimes, wait) {
+        let verdict = match crowded_out(self.ledger.state(), now, &self.policy.lifetimes, wait) {
             Ok(serve) => Verdict::Serve(serve),
             Err(refusal) => Verdict::Refuse(refusal),
         };
         self.answer(reply, verdict);
     }
 
-    fn take_off(&mut self, waiters: Vec<Waiter>) {
+    fn take_off(&mut self, mission: Mission, waiters: Vec<Waiter>) {
         let flight = Flight {
             source: Rc::clone(&self.source),
             clock: Arc::clone(&self.clock),
             draw: Arc::clone(&self.draw),
             deadline: self.clock.mono() + self.policy.timeout,
+            credentials: self.custody.credentials().clone(),
+            events: Vec::new(),
+        };
+        // A task of its own, so that a panic in it is an outcome.
+        let task = match (mission, self.custody.offered()) {
+            (Mission::Proof, Some((offered, _))) => actix_rt::spawn(flight.prove(offered.clone())),
+            _ => actix_rt::spawn(flight.refresh()),
         };
         self.metrics.waiting(waiters.len());
         self.flight = Some(UnderWay {
-            // A task of its own, so that a panic in it is an outcome.
-            task: actix_rt::spawn(flight.fly()),
+            mission,
+            task,
             waiters,
         });
     }
 
-    /// Takes a flight's outcome in, and tells all who waited for it.
-    fn land(&mut self, (outcome, waiters): (Outcome, Vec<Waiter>)) {
+    /// Takes a flight's outcome in.
+    fn land(&mut self, landed: Landed) {
+        let Landed {
+            mission,
+            landing,
+            waiters,
+        } = landed;
+        let outcome = match landing {
+            Some(landing) => {
+                self.custody.take_back(landing.credentials, &landing.events);
+                landing.outcome
+            }
+            None => Err(Crash::panicked()),
+        };
+        match (mission, outcome) {
+            (Mission::Refresh, outcome) => self.refreshed(outcome, waiters),
+            (Mission::Proof, Ok(reading)) => {
+                self.custody.adopt();
+                self.refreshed(Ok(reading), waiters);
+            }
+            (Mission::Proof, Err(crash)) => self.not_proved(&crash, waiters),
+        }
+        self.custody.watch_expiry();
+    }
+
+    /// A changed credential was not accepted: nothing is held against the one
+    /// in force, which those who waited are now served by.
+    fn not_proved(&mut self, crash: &Crash, waiters: Vec<Waiter>) {
+        self.custody.decline(crash);
+        self.ledger.reopen();
+        if waiters.is_empty() {
+            self.metrics.waiting(0);
+        } else {
+            self.take_off(Mission::Refresh, waiters);
+        }
+    }
+
+    /// Enters a refresh's outcome, and tells all who waited for it.
+    fn refreshed(&mut self, outcome: Outcome, waiters: Vec<Waiter>) {
         let now = self.clock.mono();
         // What went wrong now, whichever failure stays in force.
         let went_wrong = outcome.as_ref().err().map(|crash| crash.error.kind);
         let status = outcome.as_ref().err().and_then(|crash| crash.error.status);
         let result = match outcome {
-            Ok(reading) => Ok(self.refreshed(&reading, now)),
-            Err(crash) => Err(self.failed(crash, now)),
+            Ok(reading) => Ok(self.ledger.refreshed(&reading, now)),
+            Err(crash) => Err(self.ledger.failed(crash, now)),
         };
-        self.cache
-            .put(self.account.clone(), Arc::clone(&self.state));
         // Whoever sees it counted is to find its outcome in the cache.
         match went_wrong {
             None => self.metrics.refreshed(),
@@ -256,106 +327,15 @@ impl Refresher {
         }
     }
 
-    fn refreshed(&mut self, reading: &Reading, now: MonoTime) -> Arc<Snapshot> {
-        let snapshot = Arc::new(Snapshot::new(reading, self.clock.wall(), now));
-        if let Some(failure) = &self.state.failure {
-            info!(event = "upstream_recovered", after = %failure.kind, "D7 answers again");
-        }
-        self.tally = Tally::default();
-        self.state = Arc::new(AccountState::new(
-            Some(Arc::clone(&snapshot)),
-            None,
-            Some(now),
-        ));
-        snapshot
-    }
-
-    fn failed(&mut self, crash: Crash, now: MonoTime) -> Arc<Failure> {
-        let answered_at = if crash.answered {
-            Some(now)
-        } else {
-            self.state.answered_at
-        };
-        if crash.credential_changed {
-            // What was held against the old one is not the new one's fault.
-            self.tally = Tally::default();
-        }
-        let mut failure = crash.in_force(self.state.failure.as_deref(), now);
-        let error = crash.error;
-        let hold_down = self.tally.hold_down(
-            failure.class(),
-            error.retry_after,
-            self.clock.wall(),
-            &self.draw,
-        );
-        failure.held_until = now + hold_down;
-        self.tell(&failure, &error, hold_down);
-        let failure = Arc::new(failure);
-        self.state = Arc::new(AccountState::new(
-            self.state.snapshot.clone(),
-            Some(Arc::clone(&failure)),
-            answered_at,
-        ));
-        failure
-    }
-
-    /// Logs a failure when it begins, not each time it lasts.
-    fn tell(&self, failure: &Failure, error: &SourceError, hold_down: Duration) {
-        let is_same =
-            |last: &Arc<Failure>| last.kind == failure.kind && last.confirmed == failure.confirmed;
-        let known = self.state.failure.as_ref().is_some_and(is_same);
-        // Where a refusal stays in force, this is what went wrong under it.
-        let (latest, cause) = (error.kind.as_str(), error.cause.as_str());
-        let code = failure.code.as_ref().map(|code| code.as_str());
-        let (kind, status, hold_down_s) =
-            (failure.kind.as_str(), failure.status, hold_down.as_secs());
-        if known {
-            debug!(
-                event = "upstream_failing",
-                error.kind = kind,
-                status,
-                code,
-                latest,
-                cause,
-                hold_down_s,
-                "D7 still fails"
-            );
-        } else if failure.is_refusal() {
-            error!(
-                event = "upstream_failed",
-                error.kind = kind,
-                status,
-                code,
-                cause,
-                hold_down_s,
-                "D7 refuses this account: somebody has to act"
-            );
-        } else {
-            warn!(
-                event = "upstream_failed",
-                error.kind = kind,
-                status,
-                code,
-                cause,
-                hold_down_s,
-                "no balance from D7"
-            );
-        }
-    }
-
     fn decide(&self, asked: &Asked) -> Decision {
-        decide(
-            &self.state,
-            self.clock.mono(),
-            &self.policy.lifetimes,
-            asked,
-        )
+        let now = self.clock.mono();
+        decide(self.ledger.state(), now, &self.policy.lifetimes, asked)
     }
 
     fn answer(&self, reply: oneshot::Sender<Joined>, verdict: Verdict) {
         // The caller may have gone away meanwhile.
         drop(reply.send(Joined {
-            state: Arc::clone(&self.state),
+            state: Arc::clone(self.ledger.state()),
             verdict,
         }));
     }
@@ -365,22 +345,30 @@ impl Refresher {
 ///
 /// # Cancel safety
 /// May be dropped: the flight stays where it is until it has landed.
-async fn landed(flight: &mut Option<UnderWay>) -> (Outcome, Vec<Waiter>) {
-    let ended = match flight {
-        Some(under_way) => (&mut under_way.task).await,
-        None => std::future::pending().await,
+async fn landed(flight: &mut Option<UnderWay>) -> Landed {
+    let Some(under_way) = flight else {
+        return std::future::pending().await;
     };
-    let outcome = ended.unwrap_or_else(|_| Err(Crash::panicked()));
+    let landing = (&mut under_way.task).await.ok();
+    let mission = under_way.mission;
     let waiters = flight
         .take()
         .map(|landed| landed.waiters)
         .unwrap_or_default();
-    (outcome, waiters)
+    Landed {
+        mission,
+        landing,
+        waiters,
+    }
 }
 
-async fn reached(clock: &dyn Clock, due: Option<MonoTime>) {
+/// Ends when it is time for what is due; never, if nothing is.
+async fn reached(clock: &dyn Clock, due: Option<(MonoTime, Mission)>) -> Mission {
     match due {
-        Some(at) => clock.sleep_until(at).await,
+        Some((at, mission)) => {
+            clock.sleep_until(at).await;
+            mission
+        }
         None => std::future::pending().await,
     }
 }

@@ -11,32 +11,31 @@ use std::{
 
 use futures_util::future::LocalBoxFuture;
 
-use super::Reading;
+use super::{
+    Reading,
+    credential::{Credential, Kept},
+};
 
 /// Something that can be asked for the balance of one account.
 ///
 /// Not `Send`: awc's client lives on the main thread, and so does whoever asks.
 pub trait BalanceSource {
-    /// Asks once, and answers within `within`.
+    /// Asks once with `credential`, and answers within `within`.
     ///
     /// # Cancel safety
     /// May be dropped at any time: the connection is closed, nothing is kept.
-    fn fetch(&self, within: Duration) -> LocalBoxFuture<'_, Result<Reading, SourceError>>;
+    fn fetch<'a>(
+        &'a self,
+        credential: &'a Credential,
+        within: Duration,
+    ) -> LocalBoxFuture<'a, Result<Reading, SourceError>>;
 
-    /// Reads the credential again from where it is kept.
+    /// Reads the credentials again from where they are kept. May never end,
+    /// where that is a mount that hangs.
     ///
     /// # Cancel safety
-    /// May be dropped at any time: the credential is then the old one.
-    fn reload_credential(&self) -> LocalBoxFuture<'_, Reloaded>;
-}
-
-/// What reading the credential again has brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reloaded {
-    /// Another one, in force from the next [`BalanceSource::fetch`].
-    Changed,
-    /// The one there was, or nothing usable: the old one stays.
-    Same,
+    /// May be dropped at any time.
+    fn read_credentials(&self) -> LocalBoxFuture<'static, Kept>;
 }
 
 /// Why there is no balance.

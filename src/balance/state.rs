@@ -120,6 +120,17 @@ impl Failure {
         }
     }
 
+    /// What is left of it when the credential that was rejected is changed: no
+    /// hold-down, and nothing stale until D7 has accepted the new one.
+    pub fn after_change(&self, now: MonoTime) -> Self {
+        Self {
+            confirmed: false,
+            is_on_probation: true,
+            held_until: now,
+            ..self.clone()
+        }
+    }
+
     /// Whether the hold-down still runs.
     pub fn holds(&self, now: MonoTime) -> bool {
         now < self.held_until

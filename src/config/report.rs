@@ -24,6 +24,11 @@ impl Config {
             None => "(the public roots compiled in)".to_owned(),
             Some(path) => path.display().to_string(),
         };
+        let secondary = match &upstream.secondary_token_file {
+            // As in the environment, where empty means unset.
+            None => String::new(),
+            Some(path) => path.display().to_string(),
+        };
         let set = |name: &str, value: &dyn fmt::Display| format!("{PREFIX}{name}={value}");
         let lasts = |name: &str, duration| set(name, &Written(duration));
 
@@ -34,6 +39,7 @@ impl Config {
             .collect();
         lines.extend([
             inline_or(&upstream.token, "TOKEN"),
+            set("TOKEN_SECONDARY_FILE", &secondary),
             set("BASE_URL", &upstream.base_url),
             set("ALLOW_INSECURE_UPSTREAM", &upstream.allow_insecure),
             set("CA_FILE", &ca_file),

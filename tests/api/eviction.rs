@@ -5,16 +5,18 @@ use std::{cell::Cell, rc::Rc, sync::Arc, time::Duration};
 use d7_balance::{
     balance::{
         AccountId, Amount, Reading,
+        credential::{Credential, Kept, choice::Credentials},
         decision::{Asked, Lifetimes},
         memory::MemoryCache,
-        refresher::{self, Parts, Policy, Refresher},
+        refresher::{self, CredentialMetrics, Parts, Policy, Refresher},
         service::{BalanceService, Now, Reason, Served, Way},
-        source::{BalanceSource, FailureKind, Reloaded, SourceError},
+        source::{BalanceSource, FailureKind, SourceError},
     },
     clock::ManualClock,
     metrics::Metrics,
 };
 use futures_util::future::LocalBoxFuture;
+use secrecy::SecretString;
 
 use crate::harness::start_of_time;
 
@@ -22,7 +24,11 @@ use crate::harness::start_of_time;
 struct Once(Rc<Cell<u32>>);
 
 impl BalanceSource for Once {
-    fn fetch(&self, _: Duration) -> LocalBoxFuture<'_, Result<Reading, SourceError>> {
+    fn fetch<'a>(
+        &'a self,
+        _: &'a Credential,
+        _: Duration,
+    ) -> LocalBoxFuture<'a, Result<Reading, SourceError>> {
         self.0.set(self.0.get() + 1);
         let answer = if self.0.get() == 1 {
             Ok(Reading {
@@ -41,9 +47,16 @@ impl BalanceSource for Once {
         Box::pin(std::future::ready(answer))
     }
 
-    fn reload_credential(&self) -> LocalBoxFuture<'_, Reloaded> {
-        Box::pin(std::future::ready(Reloaded::Same))
+    fn read_credentials(&self) -> LocalBoxFuture<'static, Kept> {
+        Box::pin(std::future::ready(Kept {
+            primary: Ok(credential()),
+            secondary: None,
+        }))
     }
+}
+
+fn credential() -> Credential {
+    Credential::new(SecretString::from("the-token"), None)
 }
 
 #[test]
@@ -60,6 +73,7 @@ fn an_entry_that_moka_has_let_go_loses_neither_balance_nor_failure() {
     let cache = MemoryCache::new(Duration::ZERO);
     let (handle, inbox) = refresher::channel();
     let account = AccountId::default();
+    let metrics = Metrics::new(None);
     let parts = Parts {
         account: account.clone(),
         source: Rc::new(Once(Rc::clone(&asked))),
@@ -72,7 +86,9 @@ fn an_entry_that_moka_has_let_go_loses_neither_balance_nor_failure() {
             keep_warm: false,
             max_waiters: 1,
         },
-        metrics: Metrics::new(None).for_refresher(&[]),
+        credentials: Credentials::new(credential(), None),
+        metrics: metrics.for_refresher(&[]),
+        credential_metrics: CredentialMetrics::new(&metrics),
     };
     let service = BalanceService::new(account, cache, handle, lifetimes, clock.clone());
     let get = async || {

@@ -44,6 +44,8 @@ pub(crate) struct TestApp {
     /// A key of client `web`.
     pub(crate) other_key: String,
     pub(crate) signals: UnboundedSender<Signal>,
+    /// How many tasks sleep where nothing happens.
+    idle: usize,
     thread: Option<thread::JoinHandle<Result<(), RunError>>>,
 }
 
@@ -147,9 +149,17 @@ impl TestApp {
         connection
     }
 
-    /// Waits until so many tasks sleep on the service's clock.
+    /// Waits until so many tasks sleep on the service's clock, besides those
+    /// that do so where nothing happens.
     pub(crate) fn wait_until_parked(&self, tasks: usize) {
-        wait_until("the task is parked", || self.clock.parked() == tasks);
+        wait_until("the task is parked", || {
+            self.clock.parked() == self.idle + tasks
+        });
+    }
+
+    /// Has the service read its files again, as SIGHUP does.
+    pub(crate) fn hang_up(&self) {
+        self.signals.send(Signal::Hangup).unwrap();
     }
 
     /// Waits until so many requests have reached D7.
@@ -274,6 +284,11 @@ impl Builder {
             !given(name) && !is_replaced
         });
         settings.extend(self.settings);
+        // The task that looks at files, where there are any.
+        let is_read_again = |(name, _): &(String, String)| {
+            ["D7B_TOKEN_FILE", "D7B_TOKEN_SECONDARY_FILE"].contains(&name.as_str())
+        };
+        let idle = usize::from(settings.iter().any(is_read_again));
         let variables = settings
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()));
@@ -305,10 +320,14 @@ impl Builder {
             key: secret(billing.key),
             other_key: secret(web.key),
             signals,
+            idle,
             thread: Some(thread),
         };
         wait_until("the service is ready", || {
             app.admin("/readyz").status == 200
+        });
+        wait_until("the files are waited for", || {
+            app.clock.parked() >= app.idle
         });
         app
     }

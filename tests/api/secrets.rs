@@ -16,7 +16,8 @@ use crate::harness::{
 use d7_balance::{
     balance::{
         Reading,
-        source::{BalanceSource, Reloaded, SourceError},
+        credential::{Credential, Kept},
+        source::{BalanceSource, SourceError},
     },
     callers::key::NewKey,
     config::Draft,
@@ -296,15 +297,19 @@ fn neither_check_config_nor_debug_shows_a_secret() {
 struct Panicking(Rc<dyn BalanceSource>);
 
 impl BalanceSource for Panicking {
-    fn fetch(&self, within: Duration) -> LocalBoxFuture<'_, Result<Reading, SourceError>> {
+    fn fetch<'a>(
+        &'a self,
+        credential: &'a Credential,
+        within: Duration,
+    ) -> LocalBoxFuture<'a, Result<Reading, SourceError>> {
         Box::pin(async move {
-            let answer = self.0.fetch(within).await;
+            let answer = self.0.fetch(credential, within).await;
             panic!("with {TOKEN} at hand: {answer:?}");
         })
     }
 
-    fn reload_credential(&self) -> LocalBoxFuture<'_, Reloaded> {
-        self.0.reload_credential()
+    fn read_credentials(&self) -> LocalBoxFuture<'static, Kept> {
+        self.0.read_credentials()
     }
 }
 
@@ -333,11 +338,13 @@ fn secrets_are_opened_in_a_few_known_places_only() {
 
     let known = [
         ("app/prepared.rs", 1),
+        ("balance/credential.rs", 2),
         ("callers/key.rs", 1),
         ("cli.rs", 1),
         ("demo.rs", 1),
         ("main.rs", 1),
-        ("upstream/token.rs", 7),
+        ("upstream.rs", 3),
+        ("upstream/token.rs", 2),
     ];
     let known = known.map(|(file, times)| (file.to_owned(), times));
     assert_eq!(opened, BTreeMap::from(known));

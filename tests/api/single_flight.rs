@@ -8,7 +8,8 @@ use crate::harness::{Builder, Connection, Request, Response, TestApp};
 use d7_balance::{
     balance::{
         Reading,
-        source::{BalanceSource, Reloaded, SourceError},
+        credential::{Credential, Kept},
+        source::{BalanceSource, SourceError},
     },
     simulator::{BALANCE, Gate, answer},
 };
@@ -113,16 +114,20 @@ struct PanicsOnce {
 }
 
 impl BalanceSource for PanicsOnce {
-    fn fetch(&self, within: Duration) -> LocalBoxFuture<'_, Result<Reading, SourceError>> {
+    fn fetch<'a>(
+        &'a self,
+        credential: &'a Credential,
+        within: Duration,
+    ) -> LocalBoxFuture<'a, Result<Reading, SourceError>> {
         Box::pin(async move {
-            let answer = self.inner.fetch(within).await;
+            let answer = self.inner.fetch(credential, within).await;
             assert!(self.has_panicked.replace(true), "this panic is wanted");
             answer
         })
     }
 
-    fn reload_credential(&self) -> LocalBoxFuture<'_, Reloaded> {
-        self.inner.reload_credential()
+    fn read_credentials(&self) -> LocalBoxFuture<'static, Kept> {
+        self.inner.read_credentials()
     }
 }
 

@@ -31,6 +31,9 @@ pub fn channel() -> (RefreshHandle, Inbox) {
 pub(super) enum Message {
     /// A stale balance was served: refresh behind.
     Nudge,
+    /// The places where credentials are kept may have changed. Afresh: what was
+    /// turned down is to be tried again.
+    Look { afresh: bool },
     /// A request has no answer of its own.
     Join {
         asked: Asked,
@@ -88,6 +91,13 @@ impl RefreshHandle {
     pub fn nudge(&self) {
         // A refresher that is gone ends the process: nobody is left to tell.
         drop(self.messages.send(Message::Nudge));
+    }
+
+    /// Has the places looked at where credentials are kept. `afresh` has one
+    /// tried again that was turned down.
+    pub fn look_at_credentials(&self, afresh: bool) {
+        // A refresher that is gone ends the process: nobody is left to tell.
+        drop(self.messages.send(Message::Look { afresh }));
     }
 
     /// Has the refresher answer a request, after a flight if need be. Nothing,

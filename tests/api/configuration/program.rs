@@ -44,7 +44,7 @@ fn a_foreign_variable_that_is_no_text_does_no_harm_to_the_program() {
 }
 
 /// The rows of the contract's table; of a secret and its file one is set.
-const NAMES: [&str; 21] = [
+const NAMES: [&str; 22] = [
     "D7B_ADMIN_ADDR",
     "D7B_ALLOW_INSECURE_UPSTREAM",
     "D7B_BASE_URL",
@@ -65,6 +65,7 @@ const NAMES: [&str; 21] = [
     "D7B_SHUTDOWN_DELAY",
     "D7B_SHUTDOWN_GRACE",
     "D7B_TOKEN",
+    "D7B_TOKEN_SECONDARY_FILE",
     "D7B_UPSTREAM_TIMEOUT",
 ];
 

@@ -1,0 +1,188 @@
+//! What flights leave behind: the stored balance, the last failure, the
+//! hold-down. The one place that makes an [`AccountState`].
+
+use std::{sync::Arc, time::Duration};
+
+use tracing::{debug, error, info, warn};
+
+use crate::{
+    balance::{
+        AccountId, Reading, Snapshot,
+        credential::choice::Standing,
+        flight::Crash,
+        hold_down::{Draw, Tally},
+        memory::MemoryCache,
+        source::SourceError,
+        state::{AccountState, Failure},
+    },
+    clock::{Clock, MonoTime},
+};
+
+/// The books of one account.
+pub(super) struct Ledger {
+    account: AccountId,
+    cache: MemoryCache,
+    clock: Arc<dyn Clock>,
+    draw: Draw,
+    state: Arc<AccountState>,
+    tally: Tally,
+}
+
+impl Ledger {
+    /// Empty books. Their state is in the cache from now on.
+    pub(super) fn new(
+        account: AccountId,
+        cache: MemoryCache,
+        clock: Arc<dyn Clock>,
+        draw: Draw,
+    ) -> Self {
+        let ledger = Self {
+            account,
+            cache,
+            clock,
+            draw,
+            state: Arc::new(AccountState::default()),
+            tally: Tally::default(),
+        };
+        ledger.publish();
+        ledger
+    }
+
+    /// What is known now.
+    pub(super) fn state(&self) -> &Arc<AccountState> {
+        &self.state
+    }
+
+    /// Has workers find the state, also where the cache has let it go.
+    pub(super) fn publish(&self) {
+        self.cache
+            .put(self.account.clone(), Arc::clone(&self.state));
+    }
+
+    /// What is known of the credential in force.
+    pub(super) fn standing(&self) -> Standing {
+        match &self.state.failure {
+            Some(failure) if failure.is_refusal() && failure.kind.is_rejection() => {
+                Standing::Rejected
+            }
+            _ => Standing::Trusted,
+        }
+    }
+
+    /// Enters a balance.
+    pub(super) fn refreshed(&mut self, reading: &Reading, now: MonoTime) -> Arc<Snapshot> {
+        let snapshot = Arc::new(Snapshot::new(reading, self.clock.wall(), now));
+        if let Some(failure) = &self.state.failure {
+            info!(event = "upstream_recovered", after = %failure.kind, "D7 answers again");
+        }
+        self.tally = Tally::default();
+        self.enter(AccountState::new(
+            Some(Arc::clone(&snapshot)),
+            None,
+            Some(now),
+        ));
+        snapshot
+    }
+
+    /// Enters a failure; returns the one in force.
+    pub(super) fn failed(&mut self, crash: Crash, now: MonoTime) -> Arc<Failure> {
+        let answered_at = if crash.answered {
+            Some(now)
+        } else {
+            self.state.answered_at
+        };
+        if crash.credential_changed {
+            // What was held against the old one is not the new one's fault.
+            self.tally = Tally::default();
+        }
+        let mut failure = crash.in_force(self.state.failure.as_deref(), now);
+        let error = crash.error;
+        let hold_down = self.tally.hold_down(
+            failure.class(),
+            error.retry_after,
+            self.clock.wall(),
+            &self.draw,
+        );
+        failure.held_until = now + hold_down;
+        self.tell(&failure, &error, hold_down);
+        let failure = Arc::new(failure);
+        self.enter(AccountState::new(
+            self.state.snapshot.clone(),
+            Some(Arc::clone(&failure)),
+            answered_at,
+        ));
+        failure
+    }
+
+    /// Enters that the credential in force is another one than that which the
+    /// last failure is about: it is tried by the next refresh.
+    pub(super) fn credential_changed(&mut self, now: MonoTime) {
+        self.tally = Tally::default();
+        let failure = self.state.failure.as_ref();
+        let failure = failure.map(|failure| Arc::new(failure.after_change(now)));
+        self.enter(AccountState::new(
+            self.state.snapshot.clone(),
+            failure,
+            self.state.answered_at,
+        ));
+    }
+
+    /// Has the next hit on a stale balance ask for a refresh again: one that
+    /// did so during a proof was not answered by it.
+    pub(super) fn reopen(&mut self) {
+        self.enter(AccountState::new(
+            self.state.snapshot.clone(),
+            self.state.failure.clone(),
+            self.state.answered_at,
+        ));
+    }
+
+    fn enter(&mut self, state: AccountState) {
+        self.state = Arc::new(state);
+        self.publish();
+    }
+
+    /// Logs a failure when it begins, not each time it lasts.
+    fn tell(&self, failure: &Failure, error: &SourceError, hold_down: Duration) {
+        let is_same =
+            |last: &Arc<Failure>| last.kind == failure.kind && last.confirmed == failure.confirmed;
+        let known = self.state.failure.as_ref().is_some_and(is_same);
+        // Where a refusal stays in force, this is what went wrong under it.
+        let (latest, cause) = (error.kind.as_str(), error.cause.as_str());
+        let code = failure.code.as_ref().map(|code| code.as_str());
+        let (kind, status, hold_down_s) =
+            (failure.kind.as_str(), failure.status, hold_down.as_secs());
+        if known {
+            debug!(
+                event = "upstream_failing",
+                error.kind = kind,
+                status,
+                code,
+                latest,
+                cause,
+                hold_down_s,
+                "D7 still fails"
+            );
+        } else if failure.is_refusal() {
+            error!(
+                event = "upstream_failed",
+                error.kind = kind,
+                status,
+                code,
+                cause,
+                hold_down_s,
+                "D7 refuses this account: somebody has to act"
+            );
+        } else {
+            warn!(
+                event = "upstream_failed",
+                error.kind = kind,
+                status,
+                code,
+                cause,
+                hold_down_s,
+                "no balance from D7"
+            );
+        }
+    }
+}
