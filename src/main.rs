@@ -5,7 +5,10 @@ use std::{io::Write, process::ExitCode};
 use clap::Parser;
 use d7_balance::{
     app::{App, Prepared, Seams},
-    cli::{self, Cli, Command, KeyCommand},
+    cli::{
+        self, Cli, Command,
+        keys::{self, KeyCommand},
+    },
     clock::{Clock, SystemClock},
     config::{self, ConfigErrors, Draft},
     demo::Demo,
@@ -52,15 +55,24 @@ fn run(command: Command) -> Result<(), Failure> {
             let (demo, draft) = Demo::start(config::environment())?;
             serve(draft, Some(demo))
         }
-        Command::Key(KeyCommand::New(args)) => {
-            print(&cli::new_key(args, SystemClock::new().wall())?)
-        }
+        Command::Key(command) => key(command),
         Command::Healthcheck => Ok(cli::healthcheck(
             config::admin_addr(config::environment())?,
         )?),
         Command::CheckConfig => {
             let prepared = Prepared::new(Draft::read(config::environment()))?;
             print(&SecretString::from(prepared.config().redacted()))
+        }
+    }
+}
+
+fn key(command: KeyCommand) -> Result<(), Failure> {
+    let now = SystemClock::new().wall();
+    match command {
+        KeyCommand::New(args) => print(&keys::make(args, now)?),
+        KeyCommand::InFile(command) => {
+            let path = command.path(config::environment())?;
+            print(&keys::run(command, path, now)?)
         }
     }
 }

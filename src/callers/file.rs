@@ -5,11 +5,14 @@ pub mod edit;
 
 use std::{
     collections::{HashMap, HashSet},
+    fs, io,
+    ops::Range,
+    path::Path,
     time::{Duration, SystemTime},
 };
 
 use serde::Deserialize;
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 use super::{
     KeyRecord,
@@ -49,6 +52,25 @@ fn listed(problems: &[KeyProblem]) -> String {
     problems.iter().map(told).collect::<Vec<_>>().join("; ")
 }
 
+/// Why something could not be done with the key file.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The file cannot be read.
+    #[error("the key file cannot be read")]
+    Read(#[source] io::Error),
+    /// The file is not a good key file as it stands.
+    #[error("the key file is not in order; put it right first")]
+    Bad(#[source] KeysError),
+    /// No key has the id that was named.
+    #[error(
+        "no key of the file has the id {0}; `d7-balance key list` shows the ids that there are"
+    )]
+    Unknown(KeyId),
+    /// The new file cannot be written.
+    #[error("the key file cannot be written")]
+    Write(#[source] io::Error),
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct KeysFile {
@@ -66,16 +88,30 @@ struct RawKey {
     rate_limit: Option<String>,
 }
 
+/// Reads the key file at `path`.
+///
+/// # Errors
+/// The file cannot be read, or is not in order.
+pub fn read(path: &Path) -> Result<Vec<KeyRecord>, FileError> {
+    let text = fs::read_to_string(path).map_err(FileError::Read)?;
+    parse_file(&text).map_err(FileError::Bad)
+}
+
 /// Reads the text of a key file.
 ///
 /// # Errors
 /// The place where it is no TOML, or all keys that are wrong.
 pub fn parse_file(text: &str) -> Result<Vec<KeyRecord>, KeysError> {
-    let file: KeysFile = toml::from_str(text).map_err(|error| KeysError::Toml {
-        line: line_of(text, error.span().map_or(0, |span| span.start)),
-        problem: without_content(error.message()),
-    })?;
+    let file: KeysFile =
+        toml::from_str(text).map_err(|error| no_toml(text, error.span(), error.message()))?;
     collect(file.keys.into_iter().map(RawKey::check))
+}
+
+fn no_toml(text: &str, at: Option<Range<usize>>, message: &str) -> KeysError {
+    KeysError::Toml {
+        line: line_of(text, at.map_or(0, |at| at.start)),
+        problem: without_content(message),
+    }
 }
 
 /// Reads the inline form: `client:id:sha256hex`, comma-separated.
@@ -136,9 +172,9 @@ fn collect(keys: impl Iterator<Item = Checked>) -> Result<Vec<KeyRecord>, KeysEr
 impl RawKey {
     fn check(self) -> Checked {
         let expires = self.expires.map(|end| {
-            OffsetDateTime::parse(&end.to_string(), &Rfc3339)
-                .map(SystemTime::from)
-                .map_err(|_| "expires must be a date and time with an offset, such as 2027-01-31T00:00:00Z")
+            moment(&end.to_string()).ok_or(
+                "expires must be a date and time with an offset, such as 2027-01-31T00:00:00Z",
+            )
         });
         let rate_limit = self.rate_limit.map(|limit| {
             RateLimit::parse(&limit)
@@ -218,21 +254,51 @@ fn line_of(text: &str, offset: usize) -> usize {
     1 + text.bytes().take(offset).filter(|b| *b == b'\n').count()
 }
 
+/// Reads RFC 3339, of a time that [`written`] can write.
+fn moment(text: &str) -> Option<SystemTime> {
+    OffsetDateTime::parse(text, &Rfc3339)
+        .ok()?
+        .checked_to_offset(UtcOffset::UTC)
+        .filter(|at| at.year() >= 0)
+        .map(SystemTime::from)
+}
+
+/// A time as the key file has it: RFC 3339, in UTC.
+///
+/// # Panics
+/// Where it lies outside of the years 0 to 9999: no time that was read from a
+/// key file or made by [`expiry`] does.
+pub fn written(at: SystemTime) -> String {
+    OffsetDateTime::from(at)
+        .format(&Rfc3339)
+        .expect("times of keys lie in the years 0 to 9999")
+}
+
+/// The fields of a key, each as the key file has it.
+fn fields(record: &KeyRecord) -> Vec<String> {
+    let mut fields = vec![
+        format!("client = \"{}\"", record.client),
+        format!("id = \"{}\"", record.id),
+        format!("sha256 = \"{}\"", record.digest),
+    ];
+    let expires = record.expires.map(written);
+    fields.extend(expires.map(|end| format!("expires = {end}")));
+    let limit = record.rate_limit;
+    fields.extend(limit.map(|limit| format!("rate_limit = \"{limit}\"")));
+    fields
+}
+
 /// A key as a table of the key file.
+///
+/// # Panics
+/// As [`written`] does.
 pub fn record(record: &KeyRecord) -> String {
-    let expires = record
-        .expires
-        .and_then(|end| OffsetDateTime::from(end).format(&Rfc3339).ok())
-        .map(|end| format!("expires = {end}\n"))
-        .unwrap_or_default();
-    let rate_limit = record
-        .rate_limit
-        .map(|limit| format!("rate_limit = \"{limit}\"\n"))
-        .unwrap_or_default();
-    format!(
-        "[[keys]]\nclient = \"{}\"\nid = \"{}\"\nsha256 = \"{}\"\n{expires}{rate_limit}",
-        record.client, record.id, record.digest
-    )
+    format!("[[keys]]\n{}\n", fields(record).join("\n"))
+}
+
+/// A key as an element of an array that is called `keys`.
+fn element(record: &KeyRecord) -> String {
+    format!("{{ {} }}", fields(record).join(", "))
 }
 
 /// A key in the form of `D7B_KEYS`, which knows no expiry.

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use aws_lc_rs::{
+    constant_time,
     digest::{self, SHA256},
     error::Unspecified,
     rand,
@@ -57,7 +58,7 @@ impl fmt::Debug for KeyId {
 
 /// SHA-256 of a whole key.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub struct Digest(pub(super) [u8; 32]);
+pub struct Digest([u8; 32]);
 
 impl Digest {
     /// Reads 64 lower-case hexadecimal digits.
@@ -75,6 +76,11 @@ impl Digest {
             *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
         }
         Some(Self(bytes))
+    }
+
+    /// Whether it is that of the same key. Takes as long whatever the answer.
+    pub fn matches(&self, stored: &Self) -> bool {
+        constant_time::verify_slices_are_equal(&self.0, &stored.0).is_ok()
     }
 
     fn of(key: &str) -> Self {

@@ -19,6 +19,10 @@ fn help_and_version_are_had_everywhere() {
         &["demo"],
         &["key"],
         &["key", "new"],
+        &["key", "list"],
+        &["key", "rotate"],
+        &["key", "revoke"],
+        &["key", "verify"],
         &["healthcheck"],
         &["check-config"],
     ] {
@@ -59,6 +63,14 @@ fn what_is_no_command_or_flag_is_misuse() {
         &["key", "new", "--client"],
         &["key", "new", "--client", "a", "--expires", "soon"],
         &["key", "new", "--client", "a", "--expires", "999ms"],
+        &["key", "list", "all"],
+        &["key", "rotate", "--file", "keys.toml"],
+        &["key", "rotate", "--id", "k3j9x2a"],
+        &["key", "rotate", "--id", "k3j9x2ab", "--grace", "soon"],
+        &["key", "rotate", "--id", "k3j9x2ab", "--expires", "0s"],
+        &["key", "revoke", "--file", "keys.toml"],
+        &["key", "revoke", "--id", "K3J9X2AB"],
+        &["key", "verify", "k3j9x2ab"],
         &["healthcheck", "127.0.0.1:8081"],
     ] {
         let ended = run(arguments, nothing());

@@ -5,8 +5,7 @@ use std::{
 };
 
 use super::{
-    edit::{AppendError, append},
-    expiry, inline, is_client_name, parse_file, parse_inline, record,
+    FileError, edit::append, expiry, inline, is_client_name, parse_file, parse_inline, record,
 };
 use crate::callers::{KeyRecord, key::NewKey, limit::RateLimit};
 
@@ -72,6 +71,16 @@ fn what_is_wrong_with_a_file_is_told_by_place_and_never_by_content() {
         ),
         (
             table("a", "k3j9x2ab", &sha(), "expires = 2027-01-31"),
+            "key 1: expires must be a date and time with an offset",
+        ),
+        (
+            // Past the year 9999 in UTC, where no file could show it.
+            table(
+                "a",
+                "k3j9x2ab",
+                &sha(),
+                "expires = 9999-12-31T23:59:59-01:00",
+            ),
             "key 1: expires must be a date and time with an offset",
         ),
         (
@@ -217,7 +226,7 @@ fn a_link_that_leads_nowhere_is_left_alone() {
 
     let error = append(&link, &key("first")).unwrap_err();
 
-    assert!(matches!(error, AppendError::Read(_)));
+    assert!(matches!(error, FileError::Read(_)));
     assert!(link.is_symlink());
 }
 
@@ -258,7 +267,7 @@ fn appending_follows_a_link_and_leaves_a_bad_file_alone() {
     fs::write(&path, "keys = 7").unwrap();
     let error = append(&path, &key("second")).unwrap_err();
 
-    assert!(matches!(error, AppendError::Bad(_)));
+    assert!(matches!(error, FileError::Bad(_)));
     assert_eq!(fs::read_to_string(&path).unwrap(), "keys = 7");
 }
 

@@ -1,16 +1,69 @@
-//! `key new`: a key shown once, a record kept.
+//! The key commands. Here `key new`: a key shown once, a record kept.
+
+mod list;
+mod revoke;
+mod rotate;
+mod safety;
+mod verify;
 
 use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
-    path::Path,
-    process::Command,
+    path::{Path, PathBuf},
 };
 
-use d7_balance::callers::{file, key::PresentedKey};
+use d7_balance::callers::{KeyRecord, file, key::PresentedKey};
+use tempfile::TempDir;
 
 use super::nothing;
-use crate::harness::process::{Ended, PROGRAM, Process, Service, run};
+use crate::harness::process::{Ended, Service, run, variables};
+
+/// What every command that writes says of a running service.
+const TAKEN_OVER: &str = "within D7B_RELOAD_INTERVAL (5s if not set), or at once on SIGHUP";
+
+/// A key file in a folder of its own, not made yet.
+fn a_file() -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("keys.toml");
+    (directory, path)
+}
+
+/// Runs a key command on the file.
+fn key(command: &str, file: &Path, arguments: &[&str]) -> Ended {
+    let file = ["--file", file.to_str().unwrap()];
+    run(
+        &[&["key", command], &file[..], arguments].concat(),
+        nothing(),
+    )
+}
+
+/// Makes a key of `client` in the file.
+fn made(file: &Path, client: &str) -> String {
+    key_of(&key("new", file, &["--client", client]))
+}
+
+/// The public part of a key.
+fn id_of(key: &str) -> &str {
+    key.split('_').nth(1).unwrap()
+}
+
+fn records(file: &Path) -> Vec<KeyRecord> {
+    file::read(file).unwrap()
+}
+
+/// The ids of the file, in its order.
+fn ids(file: &Path) -> Vec<String> {
+    records(file).iter().map(|key| key.id.to_string()).collect()
+}
+
+/// The statuses that a service with this file answers keys with.
+fn statuses(file: &Path, keys: &[&str]) -> Vec<u16> {
+    let file = ("D7B_KEYS_FILE", file.to_str().unwrap());
+    let service = Service::start(&[("D7B_KEYS", ""), file]);
+    let balance = || service.request("GET", "/balance");
+    let answers = keys.iter().map(|key| balance().bearer(key).send());
+    answers.map(|answer| answer.status).collect()
+}
 
 fn new_key(arguments: &[&str]) -> Ended {
     run(&[&["key", "new"], arguments].concat(), nothing())
@@ -163,27 +216,82 @@ fn a_key_that_cannot_be_stored_is_not_shown() {
 }
 
 #[test]
-fn a_full_disk_leaves_the_key_file_as_it_was() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("keys.toml");
-    let file = path.to_str().unwrap();
-    key_of(&new_key(&["--client", "billing", "--file", file]));
+fn the_file_is_that_of_the_environment_where_none_is_named() {
+    let (_directory, path) = a_file();
+    let key = made(&path, "billing");
+    let named = path.to_str().unwrap();
+    let id = id_of(&key);
+
+    for (command, arguments) in [
+        ("list", &[][..]),
+        ("rotate", &["--id", id]),
+        ("revoke", &["--id", id]),
+    ] {
+        let arguments = [&["key", command], arguments].concat();
+
+        let found = run(&arguments, variables([("D7B_KEYS_FILE", named)]));
+        let unset = run(&arguments, nothing());
+        let empty = run(&arguments, variables([("D7B_KEYS_FILE", "")]));
+
+        assert_eq!(found.code, Some(0), "{found:?}");
+        for ended in [unset, empty] {
+            assert_eq!((ended.code, &*ended.stdout), (Some(64), ""), "{ended:?}");
+            let told = "D7B_KEYS_FILE is not set; name the key file by it or by --file";
+            assert!(ended.stderr.contains(told), "{ended:?}");
+        }
+    }
+    // What is named counts more, and what else is set may be wrong.
+    let elsewhere = variables([("D7B_KEYS_FILE", "/nowhere"), ("D7B_TYPO", "x")]);
+    let listed = run(&["key", "list", "--file", named], elsewhere);
+    assert_eq!(listed.code, Some(0), "{listed:?}");
+}
+
+#[test]
+fn a_file_that_is_missing_or_not_in_order_is_told_by_its_name() {
+    let (directory, bad) = a_file();
+    let before = "[[keys]]\nclient = 'MARKER TEXT'\n";
+    fs::write(&bad, before).unwrap();
+    let missing = directory.path().join("missing.toml");
+
+    for (command, arguments) in [
+        ("list", &[][..]),
+        ("rotate", &["--id", "k3j9x2ab"]),
+        ("revoke", &["--id", "k3j9x2ab"]),
+        ("verify", &[]),
+    ] {
+        for (path, told) in [(&missing, "cannot be read"), (&bad, "not in order")] {
+            let ended = key(command, path, arguments);
+
+            assert_eq!((ended.code, &*ended.stdout), (Some(1), ""), "{ended:?}");
+            assert!(ended.stderr.contains(told), "{ended:?}");
+            assert!(ended.stderr.contains(path.to_str().unwrap()), "{ended:?}");
+            assert!(!ended.stderr.contains("MARKER"), "{ended:?}");
+        }
+    }
+    assert!(!missing.exists());
+    assert_eq!(fs::read_to_string(&bad).unwrap(), before);
+}
+
+#[test]
+fn an_id_that_no_key_has_is_told_and_one_that_cannot_be_an_id_is_misuse() {
+    let (_directory, path) = a_file();
+    let whole = made(&path, "billing");
     let before = fs::read(&path).unwrap();
-    let mut full = Command::new("sh");
-    // No file may have a byte; the program is told by an error, not a signal.
-    full.args([
-        "-c",
-        "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\"",
-        PROGRAM,
-    ])
-    .args(["key", "new", "--client", "web", "--file", file])
-    .env_clear();
 
-    let ended = Process::spawn(full).wait();
+    for command in ["rotate", "revoke"] {
+        let unknown = key(command, &path, &["--id", "00000000"]);
+        let malformed = key(command, &path, &["--id", &whole]);
 
-    assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert_eq!(ended.stdout, "");
-    assert!(ended.stderr.contains("cannot be written"), "{ended:?}");
+        assert_eq!((unknown.code, &*unknown.stdout), (Some(1), ""));
+        for told in ["00000000", "`d7-balance key list` shows"] {
+            assert!(unknown.stderr.contains(told), "{unknown:?}");
+        }
+        assert_eq!((malformed.code, &*malformed.stdout), (Some(64), ""));
+        assert!(
+            malformed.stderr.contains("--id must match"),
+            "{malformed:?}"
+        );
+        assert!(!malformed.said().contains(&whole), "{malformed:?}");
+    }
     assert_eq!(fs::read(&path).unwrap(), before);
-    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
 }

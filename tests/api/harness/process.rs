@@ -63,10 +63,15 @@ impl Process {
         Self::spawn(command)
     }
 
+    /// Starts any program with nothing to read, its streams collected.
+    pub(crate) fn spawn(command: Command) -> Self {
+        Self::spawn_reading(command, Stdio::null())
+    }
+
     /// Starts any program, its streams collected.
-    pub(crate) fn spawn(mut command: Command) -> Self {
+    pub(crate) fn spawn_reading(mut command: Command, input: Stdio) -> Self {
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
