@@ -179,7 +179,6 @@ impl Refresher {
         if is_replaced && standing == Standing::Rejected {
             self.ledger.credential_changed(self.clock.mono());
         }
-        self.custody.watch_expiry();
     }
 
     fn nudged(&mut self) {
@@ -279,7 +278,6 @@ impl Refresher {
             }
             (Mission::Proof, Err(crash)) => self.not_proved(&crash, waiters),
         }
-        self.custody.watch_expiry();
     }
 
     /// A changed credential was not accepted: nothing is held against the one

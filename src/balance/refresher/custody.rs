@@ -182,11 +182,12 @@ impl Custody {
         self.count_standing();
     }
 
-    fn tell_all(&self, events: &[Event]) {
+    fn tell_all(&mut self, events: &[Event]) {
         for event in events {
             self.tell(event, None);
         }
         self.count_standing();
+        self.watch_expiry();
     }
 
     /// Logs and counts one event; `error` is what D7 had to say.
