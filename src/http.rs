@@ -31,7 +31,7 @@ use actix_web::{
 };
 
 pub use self::request_log::{Listener, RequestLog};
-use self::{probes::Readiness, problem::ApiError};
+use self::{probes::Readiness, problem::ApiError, request_log::RequestFacts};
 use crate::{balance::service::BalanceService, callers::KeyTable, clock::Clock, metrics::Metrics};
 
 /// What the public listener's handlers need.
@@ -90,8 +90,15 @@ fn probes(app: &mut ServiceConfig) {
 
 /// A resource with GET and HEAD. `web::resource` and one route for both:
 /// actix-web implies HEAD nowhere, and tells 404 from 405 only this way.
-fn get(path: &str, route: Route) -> Resource {
+fn get(path: &'static str, route: Route) -> Resource {
+    // A guard that lets everything pass: the one place that knows the route
+    // before anything can fail.
+    let note_route = guard::fn_guard(move |context| {
+        RequestFacts::note_route(context, path);
+        true
+    });
     web::resource(path)
+        .guard(note_route)
         .route(route.guard(guard::Any(guard::Get()).or(guard::Head())))
         .default_service(web::to(async || {
             Err::<HttpResponse, _>(ApiError::MethodNotAllowed { allow: "GET, HEAD" })

@@ -8,12 +8,13 @@
 //! `Err`, which layers outside of it would pass by.
 
 mod denials;
+mod facts;
 
-use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{borrow::Cow, net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use actix_http::ConnectionType;
 use actix_web::{
-    Error, HttpMessage, HttpRequest, HttpResponse,
+    Error, HttpResponse,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     error::InternalError,
@@ -26,7 +27,8 @@ use actix_web::{
 use futures_util::FutureExt;
 use uuid::Uuid;
 
-use self::denials::DenialLog;
+pub(super) use self::facts::RequestFacts;
+use self::{denials::DenialLog, facts::SharedFacts};
 use super::{
     balance::OUTCOMES,
     host::is_local,
@@ -35,32 +37,10 @@ use super::{
     unread::Unread,
 };
 use crate::{
-    callers::{Caller, Denial},
+    callers::Denial,
     clock::{Clock, MonoTime},
     metrics::{Metrics, RequestMetrics},
 };
-
-/// What is learnt of a request on its way, for its log event.
-#[derive(Default)]
-pub(super) struct RequestFacts {
-    pub(super) caller: Option<Caller>,
-    pub(super) denial: Option<Denial>,
-    pub(super) cache: Option<&'static str>,
-}
-
-impl RequestFacts {
-    /// Adds to the facts of `request`.
-    pub(super) fn note(request: &HttpRequest, note: impl FnOnce(&mut Self)) {
-        let mut extensions = request.extensions_mut();
-        if let Some(facts) = extensions.get_mut::<Self>() {
-            note(facts);
-        } else {
-            let mut facts = Self::default();
-            note(&mut facts);
-            extensions.insert(facts);
-        }
-    }
-}
 
 /// Which listener a request came in by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +96,7 @@ impl RequestLog {
         let id = request_id(request.headers());
         let method = request.method().clone();
         let unread = Unread::of(&mut request);
+        let facts = RequestFacts::open(&request);
         let finish = |mut response: HttpResponse| {
             insert_common_headers(response.headers_mut(), &id);
             if unread.is_there() || self.readiness.phase() == Phase::ShuttingDown {
@@ -124,33 +105,36 @@ impl RequestLog {
             }
             unread.held_by(response)
         };
-        let answered = |status: StatusCode, code: Option<Code>, request: Option<&HttpRequest>| {
+        let answered = |status: StatusCode, code: Option<Code>| {
             self.complete(Completed {
                 duration: self.clock.mono().since(started),
                 method: &method,
                 id: to_text(&id),
                 status,
                 code,
-                request,
+                facts: &facts.borrow(),
             });
         };
 
         if self.is_loopback && !is_local(request.head()) {
             let error = ApiError::Misdirected;
+            // Nothing routes it, and still it was for a route.
+            facts.borrow_mut().route = request.match_pattern().map(Cow::Owned);
             let response = finish(error.render(to_text(&id)));
-            let code = Some(error.code());
-            answered(response.status(), code, Some(request.request()));
+            answered(response.status(), Some(error.code()));
             return Ok(request.into_response(response));
         }
-        // What a panic leaves half done is not used again: the request's own
-        // state is gone with it, and shared state is replaced whole.
         let mut watch = Watch {
             log: &self,
             method: &method,
             id: to_text(&id),
             started,
+            facts: &facts,
             is_over: false,
         };
+        // What a panic leaves half done is not used again: the request's own
+        // state is gone with it, facts are noted in one step, and shared state
+        // is replaced whole.
         let called = AssertUnwindSafe(next.call(request)).catch_unwind().await;
         watch.is_over = true;
         match called {
@@ -158,13 +142,13 @@ impl RequestLog {
                 let (response, code) = rendered(response, to_text(&id));
                 let (request, response) = response.into_parts();
                 let response = finish(response);
-                answered(response.status(), code, Some(&request));
+                answered(response.status(), code);
                 Ok(ServiceResponse::new(request, response))
             }
             Ok(Err(_)) | Err(_) => {
                 let error = ApiError::Internal;
                 let response = finish(error.render(to_text(&id)));
-                answered(response.status(), Some(error.code()), None);
+                answered(response.status(), Some(error.code()));
                 Err(InternalError::from_response(error, response).into())
             }
         }
@@ -178,16 +162,11 @@ impl RequestLog {
             id,
             status,
             code,
-            request,
+            facts,
         } = completed;
-        let extensions = request.map(HttpRequest::extensions);
-        let facts = extensions
-            .as_ref()
-            .and_then(|facts| facts.get::<RequestFacts>());
-        let route = request.and_then(HttpRequest::match_pattern);
-        let denial = facts.and_then(|facts| facts.denial).map(Denial::as_str);
-        let cache = facts.and_then(|facts| facts.cache);
-        let caller = facts.and_then(|facts| facts.caller.as_ref());
+        let denial = facts.denial.map(Denial::as_str);
+        let caller = facts.caller.as_ref();
+        let cache = facts.cache;
         let seconds = duration.as_secs_f64();
 
         if self.listener == Listener::Public {
@@ -203,7 +182,7 @@ impl RequestLog {
                 tracing::$level!(
                     event = "request",
                     http.method = known(method),
-                    http.matched_path = route.as_deref(),
+                    http.matched_path = facts.route.as_deref(),
                     http.status_code = status.as_u16(),
                     duration_ms = duration.as_micros() as f64 / 1e3,
                     cache.status = cache,
@@ -240,6 +219,7 @@ struct Watch<'a> {
     method: &'a Method,
     id: &'a str,
     started: MonoTime,
+    facts: &'a SharedFacts,
     is_over: bool,
 }
 
@@ -249,10 +229,15 @@ impl Drop for Watch<'_> {
             return;
         }
         let duration = self.log.clock.mono().since(self.started);
+        let facts = self.facts.borrow();
+        let caller = facts.caller.as_ref();
         tracing::info!(
             event = "request",
             http.method = known(self.method),
+            http.matched_path = facts.route.as_deref(),
             duration_ms = duration.as_micros() as f64 / 1e3,
+            client = caller.map(|caller| caller.client().name()),
+            key_id = caller.map(|caller| caller.key_id().as_str()),
             error.kind = "caller_gone",
             request_id = self.id,
             "the caller went away before its answer"
@@ -267,8 +252,7 @@ struct Completed<'a> {
     id: &'a str,
     status: StatusCode,
     code: Option<Code>,
-    /// None after a panic.
-    request: Option<&'a HttpRequest>,
+    facts: &'a RequestFacts,
 }
 
 /// Renders a handler's error; any other answer stays as it is.
@@ -340,3 +324,6 @@ fn known(method: &Method) -> &str {
         _ => "(other)",
     }
 }
+
+#[cfg(test)]
+mod tests;

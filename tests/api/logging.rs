@@ -89,6 +89,20 @@ fn the_route_is_told_as_a_template_and_no_path_or_query_where_there_is_none() {
 }
 
 #[test]
+fn a_misdirected_request_is_told_by_the_route_it_would_have_had() {
+    let service = Service::start(&[]);
+
+    let request = service.balance_request().without("host");
+    let status = request.header("host", "example.com").send().status;
+
+    assert_eq!(status, 421);
+    let event = &service.wait_for_requests(1)[0];
+    assert_eq!(event["http.matched_path"], "/balance");
+    assert_eq!(event["error.kind"], "misdirected_request");
+    assert_eq!(event["client"], Value::Null, "its key is not looked at");
+}
+
+#[test]
 fn an_error_is_told_by_its_code_and_a_denial_by_its_reason() {
     let service = Service::start(&[]);
     service.d7.always(d7_balance::simulator::answer(500, ""));
@@ -310,6 +324,9 @@ fn a_request_whose_caller_goes_away_leaves_an_event_too() {
         &json!({
             "level": "INFO",
             "http.method": "GET",
+            "http.matched_path": "/balance",
+            "client": "billing",
+            "key_id": service.key_id,
             "error.kind": "caller_gone",
             "request_id": "gone",
         }),
