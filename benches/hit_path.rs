@@ -20,7 +20,11 @@ use d7_balance::{
         service::{BalanceService, Now},
         state::AccountState,
     },
-    callers::{KeyRecord, KeyTable, key::NewKey},
+    callers::{
+        KeyRecord, KeyTable,
+        key::NewKey,
+        limit::{Limiter, RateLimit},
+    },
     clock::{Clock, SystemClock},
     http::{self, Listener, Public, RequestLog, probes::Readiness},
     metrics::Metrics,
@@ -36,7 +40,7 @@ const LIFETIMES: Lifetimes = Lifetimes {
 };
 
 /// A table of a thousand keys, and one of them.
-fn keys(metrics: &Metrics) -> (KeyTable, SecretString) {
+fn keys(clock: &Arc<dyn Clock>, metrics: &Metrics) -> (KeyTable, SecretString) {
     let new: Vec<_> = (0..1000)
         .map(|_| NewKey::generate().expect("the system has random bytes"))
         .collect();
@@ -51,7 +55,8 @@ fn keys(metrics: &Metrics) -> (KeyTable, SecretString) {
             rate_limit: None,
         })
         .collect();
-    (KeyTable::new(records, metrics), new[500].key.clone())
+    let table = KeyTable::new(records, None, Arc::clone(clock), metrics.clone());
+    (table, new[500].key.clone())
 }
 
 fn fresh_state(clock: &dyn Clock) -> Arc<AccountState> {
@@ -77,10 +82,16 @@ fn service(clock: &Arc<dyn Clock>) -> BalanceService {
 
 fn parts(criterion: &mut Criterion) {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let (table, key) = keys(&Metrics::new(None));
+    let (table, key) = keys(&clock, &Metrics::new(None));
     criterion.bench_function("key check", |bencher| {
         let now = SystemTime::UNIX_EPOCH;
         bencher.iter(|| black_box(table.authenticate(black_box(key.expose_secret()), now)).is_ok());
+    });
+
+    let limit = RateLimit::parse("1000000/s").expect("a limit");
+    let limiter = Limiter::new(limit, Arc::clone(&clock));
+    criterion.bench_function("limit", |bencher| {
+        bencher.iter(|| black_box(limiter.check()).remaining);
     });
 
     let (state, asked) = (fresh_state(&*clock), Asked::default());
@@ -123,7 +134,7 @@ fn parts(criterion: &mut Criterion) {
 fn whole(criterion: &mut Criterion) {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let metrics = Metrics::new(None);
-    let (table, key) = keys(&metrics);
+    let (table, key) = keys(&clock, &metrics);
     let readiness = Readiness::default();
     let public = Public {
         service: service(&clock),

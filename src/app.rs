@@ -174,9 +174,10 @@ impl App {
             let (clock, readiness) = (Arc::clone(&clock), readiness.clone());
             RequestLog::new(listener, addr.ip(), clock, readiness, &metrics)
         };
+        let keys = KeyTable::new(keys, None, Arc::clone(&clock), metrics.clone());
         let routes = http::public(Public {
             service,
-            keys: Arc::new(KeyTable::new(keys, &metrics)),
+            keys: Arc::new(keys),
             clock: Arc::clone(&clock),
             readiness: readiness.clone(),
         });

@@ -3,36 +3,29 @@
 //! Keys are kept as digests only. A lookup by id and one comparison in constant
 //! time decide; an unknown id costs the same as a wrong secret. Whoever is
 //! denied learns nothing about why, the log does ([`Denial`]).
+//!
+//! The table is replaced whole while requests are served ([`KeyTable::replace`]):
+//! what a client has used of its limit, and its counters, go over to the next.
 
+mod client;
 pub mod file;
 pub mod key;
 pub mod limit;
 
-use std::{collections::HashMap, sync::Arc, time::SystemTime};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
+};
 
+use arc_swap::ArcSwap;
+
+pub use self::client::Client;
 use self::{
     key::{Digest, KeyId, PresentedKey},
     limit::RateLimit,
 };
-use crate::metrics::Metrics;
-
-/// A team or service: what its keys have in common.
-pub struct Client {
-    name: Box<str>,
-    requests: prometheus_client::metrics::counter::Counter,
-}
-
-impl Client {
-    /// Its name, as the key file has it.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Counts one request of this client.
-    pub fn count_request(&self) {
-        self.requests.inc();
-    }
-}
+use crate::{clock::Clock, metrics::Metrics};
 
 /// One key as it is configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,34 +107,93 @@ impl Denial {
     }
 }
 
-/// The keys in force.
+/// The keys in force. A look-up takes no lock.
 pub struct KeyTable {
-    keys: HashMap<KeyId, Arc<Key>>,
+    keys: ArcSwap<Keys>,
+    /// Those that have a key in force. The lock is for replacements, one of
+    /// which must not see half of another.
+    clients: Mutex<Clients>,
+    default_limit: Option<RateLimit>,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
 }
 
+type Keys = HashMap<KeyId, Arc<Key>>;
+type Clients = HashMap<String, Arc<Client>>;
+
 impl KeyTable {
-    /// Builds the table; ids are unique, as the key file's reader has checked.
-    pub fn new(records: Vec<KeyRecord>, metrics: &Metrics) -> Self {
-        let mut clients: HashMap<String, Arc<Client>> = HashMap::new();
-        let keys = records
-            .into_iter()
-            .map(|record| {
-                let client = clients.entry(record.client).or_insert_with_key(|name| {
-                    Arc::new(Client {
-                        name: name.as_str().into(),
-                        requests: metrics.for_client(name),
-                    })
-                });
-                let key = Key {
-                    client: Arc::clone(client),
-                    id: record.id,
-                    digest: record.digest,
-                    expires: record.expires,
-                };
-                (record.id, Arc::new(key))
-            })
-            .collect();
-        Self { keys }
+    /// Builds the table. `default_limit` is for clients without one of their
+    /// own; limits are counted on `clock`.
+    pub fn new(
+        records: Vec<KeyRecord>,
+        default_limit: Option<RateLimit>,
+        clock: Arc<dyn Clock>,
+        metrics: Metrics,
+    ) -> Self {
+        let table = Self {
+            keys: ArcSwap::default(),
+            clients: Mutex::default(),
+            default_limit,
+            clock,
+            metrics,
+        };
+        table.replace(records);
+        table
+    }
+
+    /// Puts `records` in force, all of them at once and none of those before.
+    ///
+    /// A client with the same limit as before goes on with the bucket that it
+    /// has; one with another limit begins with a full bucket, and its counters
+    /// go on. Those of a client that has no key any more are not exported any
+    /// longer. A request under way keeps what it has.
+    ///
+    /// Ids are unique, and limits of one client the same, as the key file's
+    /// reader has checked.
+    pub fn replace(&self, records: Vec<KeyRecord>) {
+        // It is replaced as a whole: a panic leaves the one before.
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = self.clients_of(&records, &clients);
+        let keys = records.into_iter().map(|record| {
+            let key = Key {
+                // Every record's client is among them.
+                client: Arc::clone(&next[&record.client]),
+                id: record.id,
+                digest: record.digest,
+                expires: record.expires,
+            };
+            (record.id, Arc::new(key))
+        });
+        self.keys.store(Arc::new(keys.collect()));
+        for gone in clients.keys().filter(|name| !next.contains_key(*name)) {
+            self.metrics.forget_client(gone);
+        }
+        *clients = next;
+    }
+
+    /// The clients of `records`, carried over from those `before` where they
+    /// are the same.
+    fn clients_of(&self, records: &[KeyRecord], before: &Clients) -> Clients {
+        let mut limits: HashMap<&str, Option<RateLimit>> = HashMap::new();
+        for record in records {
+            let limit = limits.entry(&record.client).or_default();
+            *limit = limit.or(record.rate_limit);
+        }
+        let carried_over = |(name, limit): (&str, Option<RateLimit>)| {
+            let limit = limit.or(self.default_limit);
+            let client = match before.get(name) {
+                Some(client) if client.limit() == limit => Arc::clone(client),
+                known => {
+                    let metrics = known.map_or_else(
+                        || self.metrics.for_client(name),
+                        |client| client.metrics().clone(),
+                    );
+                    Arc::new(Client::new(name, limit, &self.clock, metrics))
+                }
+            };
+            (name.to_owned(), client)
+        };
+        limits.into_iter().map(carried_over).collect()
     }
 
     /// Says whose key `presented` is.
@@ -151,7 +203,8 @@ impl KeyTable {
     pub fn authenticate(&self, presented: &str, now: SystemTime) -> Result<Caller, Denial> {
         let presented = PresentedKey::parse(presented).ok_or(Denial::Malformed)?;
         let digest = presented.digest();
-        let Some(key) = self.keys.get(&presented.id()) else {
+        let keys = self.keys.load();
+        let Some(key) = keys.get(&presented.id()) else {
             // The same work as for a known id, so that time tells no ids.
             return match digest.matches(&Digest::default()) {
                 true | false => Err(Denial::Unknown),
@@ -166,3 +219,6 @@ impl KeyTable {
         Ok(Caller(Arc::clone(key)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,12 +25,12 @@
 //! | --- | --- |
 //! | [`balance::decision`] | rows 1 to 7: who is served what, waits, or is refused; request directives |
 //! | [`balance::refresher`] | single flight, waiters, what a failure leaves behind |
-//! | `balance::flight` | retry and confirmation: at most two requests |
+//! | `balance::flight` | retry and confirmation: at most two requests, and a third where a second token stands by |
+//! | [`balance::credential`] | which token is asked with, and when a changed one is in force |
 //! | [`balance::hold_down`] | how long D7 is left alone |
 //! | [`upstream`] | what an answer of D7 means; awc's framing made strict |
 //! | [`http::problem`] | codes, statuses, bodies of errors |
-//! | [`balance::credential`] | which token is asked with, and when a changed one is in force |
-//! | [`callers`] | keys and who holds them |
+//! | [`callers`] | keys, who holds them, and how often they may ask |
 //! | [`reload`] | when files are looked at again |
 //! | [`config`] | settings |
 //! | [`app`] | what is made of all this, and the life of the process |

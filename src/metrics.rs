@@ -33,6 +33,7 @@ pub struct Metrics {
     answers: Family<CacheOutcome, Counter>,
     denied: Family<Denied, Counter>,
     caller_requests: Family<OfClient, Counter>,
+    rate_limited: Family<OfClient, Counter>,
     refreshes: Family<Outcome, Counter>,
     upstream_requests: Family<Outcome, Counter>,
     sms_count_ignored: Counter,
@@ -58,6 +59,14 @@ struct Denied {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfClient {
     client: String,
+}
+
+impl OfClient {
+    fn named(client: &str) -> Self {
+        Self {
+            client: client.to_owned(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -104,6 +113,12 @@ impl Metrics {
             "Requests whose credential was accepted, by client",
             Family::clone(&caller_requests),
         );
+        let rate_limited = Family::default();
+        registry.register(
+            "rate_limited",
+            "Requests refused because their client's limit was reached, by client",
+            Family::clone(&rate_limited),
+        );
         let refreshes = Family::default();
         registry.register(
             "refreshes",
@@ -139,6 +154,7 @@ impl Metrics {
             answers,
             denied,
             caller_requests,
+            rate_limited,
             refreshes,
             upstream_requests,
             sms_count_ignored,
@@ -185,11 +201,21 @@ impl Metrics {
         }
     }
 
-    /// The handle of one client.
-    pub fn for_client(&self, client: &str) -> Counter {
-        self.caller_requests.get_or_create_owned(&OfClient {
-            client: client.to_owned(),
-        })
+    /// The handles of one client, whose series are exported from now on.
+    pub fn for_client(&self, client: &str) -> ClientMetrics {
+        let of_client = OfClient::named(client);
+        ClientMetrics {
+            requests: self.caller_requests.get_or_create_owned(&of_client),
+            rate_limited: self.rate_limited.get_or_create_owned(&of_client),
+        }
+    }
+
+    /// Exports the series of one client no longer, so that they stay as many as
+    /// there are clients. Handles that are still about count for nothing.
+    pub fn forget_client(&self, client: &str) {
+        let of_client = OfClient::named(client);
+        self.caller_requests.remove(&of_client);
+        self.rate_limited.remove(&of_client);
     }
 
     /// The handles of a file that is read again.
@@ -278,6 +304,25 @@ impl RequestMetrics {
     /// A credential was not accepted.
     pub fn denied(&self, reason: &'static str) {
         count(&self.denied, reason);
+    }
+}
+
+/// What is counted of one client.
+#[derive(Clone)]
+pub struct ClientMetrics {
+    requests: Counter,
+    rate_limited: Counter,
+}
+
+impl ClientMetrics {
+    /// One of its keys was accepted.
+    pub fn requested(&self) {
+        self.requests.inc();
+    }
+
+    /// Its limit was reached, and a request refused.
+    pub fn rate_limited(&self) {
+        self.rate_limited.inc();
     }
 }
 

@@ -313,6 +313,8 @@ fn only_the_clock_reads_the_time() {
         if source.room() == "clock" {
             continue;
         }
+        // What governor calls the readings of a clock, ours among them.
+        let code = source.code().replace("type Instant = Duration;", "");
         for reads in [
             "SystemTime::now",
             "Instant::now",
@@ -322,7 +324,7 @@ fn only_the_clock_reads_the_time() {
             "UNIX_EPOCH.elapsed",
         ] {
             assert!(
-                !names_word(&source.code(), reads),
+                !names_word(&code, reads),
                 "{:?} reads the time by {reads}",
                 source.path
             );

@@ -56,7 +56,7 @@ fn a_panic_takes_nothing_away_that_was_known_of_the_request() {
         expires: None,
         rate_limit: None,
     };
-    let keys = KeyTable::new(vec![record], &metrics);
+    let keys = KeyTable::new(vec![record], None, Arc::clone(&clock), metrics.clone());
     let caller = keys.authenticate(new.key.expose_secret(), clock.wall());
     let caller = caller.ok().unwrap();
     let panicking = web::to(move |request: HttpRequest| {
