@@ -31,7 +31,7 @@ use crate::{
     config::{Cache, Server as ServerConfig},
     http::{self, Admin, Listener, Public, RequestLog, probes::Readiness},
     metrics::Metrics,
-    reload::Reloader,
+    reload::{self, KeyFile, Reloader},
     shutdown::Signals,
     upstream::D7Client,
 };
@@ -149,7 +149,13 @@ impl App {
         };
         let refresher = Refresher::new(parts, inbox);
         let (orders, incoming) = mpsc::unbounded_channel();
+        let key_table = KeyTable::new(keys.records, None, Arc::clone(&clock), metrics.clone());
+        let key_table = Arc::new(key_table);
+        let key_metrics = metrics.for_reloads("keys", &reload::OUTCOMES);
         let reloader = Reloader {
+            keys: keys.file.map(|(path, in_force)| {
+                KeyFile::new(path, in_force, Arc::clone(&key_table), key_metrics)
+            }),
             tokens: has_token_files.then(|| handle.clone()),
             clock: Arc::clone(&clock),
             interval: config.reload_interval,
@@ -174,10 +180,9 @@ impl App {
             let (clock, readiness) = (Arc::clone(&clock), readiness.clone());
             RequestLog::new(listener, addr.ip(), clock, readiness, &metrics)
         };
-        let keys = KeyTable::new(keys, None, Arc::clone(&clock), metrics.clone());
         let routes = http::public(Public {
             service,
-            keys: Arc::new(keys),
+            keys: key_table,
             clock: Arc::clone(&clock),
             readiness: readiness.clone(),
         });

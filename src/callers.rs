@@ -107,6 +107,17 @@ impl Denial {
     }
 }
 
+/// What a replacement of keys has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// How many keys there are now.
+    pub keys: usize,
+    /// How many of their ids were not there before.
+    pub added: usize,
+    /// How many ids are not there any more.
+    pub removed: usize,
+}
+
 /// The keys in force. A look-up takes no lock.
 pub struct KeyTable {
     keys: ArcSwap<Keys>,
@@ -150,7 +161,7 @@ impl KeyTable {
     ///
     /// Ids are unique, and limits of one client the same, as the key file's
     /// reader has checked.
-    pub fn replace(&self, records: Vec<KeyRecord>) {
+    pub fn replace(&self, records: Vec<KeyRecord>) -> Change {
         // It is replaced as a whole: a panic leaves the one before.
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let next = self.clients_of(&records, &clients);
@@ -164,11 +175,20 @@ impl KeyTable {
             };
             (record.id, Arc::new(key))
         });
-        self.keys.store(Arc::new(keys.collect()));
+        let keys: Keys = keys.collect();
+        let before = self.keys.load();
+        let common = keys.keys().filter(|id| before.contains_key(id)).count();
+        let change = Change {
+            keys: keys.len(),
+            added: keys.len() - common,
+            removed: before.len() - common,
+        };
+        self.keys.store(Arc::new(keys));
         for gone in clients.keys().filter(|name| !next.contains_key(*name)) {
             self.metrics.forget_client(gone);
         }
         *clients = next;
+        change
     }
 
     /// The clients of `records`, carried over from those `before` where they

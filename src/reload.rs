@@ -1,16 +1,21 @@
-//! Files that change while the service runs: the token files.
+//! Files that change while the service runs: the key file and the token files.
 //!
 //! They are read and compared, not watched: Kubernetes swaps a link above the
-//! file, and a mount of another machine tells nothing. The refresher looks at
-//! the tokens itself, when it is told to.
+//! file, and a mount of another machine tells nothing. What is found is in force
+//! within the interval, all of it or none of it. The key file is taken over
+//! here; the refresher looks at the tokens itself, when it is told to.
 //!
-//! Runs on the main thread.
+//! Runs on the main thread. Files are read on threads of their own: they may
+//! lie on a mount that hangs.
+
+mod key_file;
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 use tracing::info;
 
+pub use self::key_file::{KeyFile, OUTCOMES};
 use crate::{
     balance::refresher::RefreshHandle,
     clock::{Clock, MonoTime},
@@ -18,6 +23,8 @@ use crate::{
 
 /// The task's state.
 pub struct Reloader {
+    /// The key file, where keys are kept in one.
+    pub keys: Option<KeyFile>,
     /// Who looks at the token files, where there are any.
     pub tokens: Option<RefreshHandle>,
     /// Its time.
@@ -28,14 +35,27 @@ pub struct Reloader {
     pub orders: mpsc::UnboundedReceiver<()>,
 }
 
+/// What a look at a file has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// Nothing is left to do.
+    Done,
+    /// A change that may not be whole yet: to be looked at again soon.
+    Unsettled,
+}
+
 impl Reloader {
     /// Looks at the files until nobody can order that any more.
     ///
     /// # Cancel safety
     /// May be dropped: what was taken over stays in force.
     pub async fn run(mut self) {
+        // A change that is found has to be there twice before it counts, and in
+        // force before the interval is over.
+        let (period, step) = (self.interval * 3 / 4, self.interval / 16);
+        let mut pause = period;
         loop {
-            let next = self.has_files().then(|| self.clock.mono() + self.interval);
+            let next = self.has_files().then(|| self.clock.mono() + pause);
             let is_ordered = tokio::select! {
                 order = self.orders.recv() => match order {
                     Some(()) => true,
@@ -49,18 +69,32 @@ impl Reloader {
             if let Some(tokens) = &self.tokens {
                 tokens.look_at_credentials(is_ordered);
             }
+            let look = match &mut self.keys {
+                Some(keys) => keys.look(is_ordered).await,
+                None => Look::Done,
+            };
+            pause = match look {
+                Look::Done => period,
+                Look::Unsettled => step,
+            };
         }
     }
 
     fn has_files(&self) -> bool {
-        self.tokens.is_some()
+        self.keys.is_some() || self.tokens.is_some()
     }
 
     fn tell_order(&self) {
         if self.has_files() {
-            info!(event = "hangup", "SIGHUP: the token files are read again");
+            info!(
+                event = "hangup",
+                "SIGHUP: the files of keys and tokens are read again"
+            );
         } else {
-            info!(event = "hangup", "SIGHUP: no token file to read again");
+            info!(
+                event = "hangup",
+                "SIGHUP: there is no file to read again: keys and token stand in settings"
+            );
         }
     }
 }

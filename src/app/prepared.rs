@@ -1,13 +1,22 @@
 //! Configuration whose files have been read and found good.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use rustls::ClientConfig;
 use secrecy::ExposeSecret;
 
 use crate::{
     balance::credential::Credential,
-    callers::{KeyRecord, file},
+    callers::{
+        KeyRecord,
+        file::{
+            self,
+            text::{Fingerprint, Text},
+        },
+    },
     config::{Config, ConfigErrors, Draft, Source, Upstream},
     upstream::{
         Endpoint, balance_uri, tls,
@@ -18,9 +27,15 @@ use crate::{
 /// Configuration that is whole, with what its files hold.
 pub struct Prepared {
     pub(super) config: Config,
-    pub(super) keys: Vec<KeyRecord>,
+    pub(super) keys: Keys,
     pub(super) tokens: Tokens,
     pub(super) endpoint: Endpoint,
+}
+
+/// The keys, and the file that they are kept in.
+pub(super) struct Keys {
+    pub(super) records: Vec<KeyRecord>,
+    pub(super) file: Option<(PathBuf, Fingerprint)>,
 }
 
 /// The tokens, and where they are kept.
@@ -74,16 +89,24 @@ impl Prepared {
     }
 }
 
-fn read_keys(source: &Source, errors: &mut ConfigErrors) -> Option<Vec<KeyRecord>> {
+fn read_keys(source: &Source, errors: &mut ConfigErrors) -> Option<Keys> {
     match source {
         Source::Inline(text) => file::parse_inline(text.expose_secret())
+            .map(|records| Keys {
+                records,
+                file: None,
+            })
             .map_err(|error| errors.add("KEYS", error))
             .ok(),
         Source::File(path) => {
-            let text = fs::read_to_string(path)
+            let text = Text::read(path)
                 .map_err(|error| errors.add("KEYS_FILE", unreadable(&error)))
                 .ok()?;
-            file::parse_file(&text)
+            file::parse_file(text.as_str())
+                .map(|records| Keys {
+                    records,
+                    file: Some((path.clone(), text.fingerprint())),
+                })
                 .map_err(|error| errors.add("KEYS_FILE", error))
                 .ok()
         }

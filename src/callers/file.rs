@@ -2,10 +2,11 @@
 //! `D7B_KEYS`. Reading takes all of it or nothing; [`edit`] changes the file.
 
 pub mod edit;
+pub mod text;
 
 use std::{
     collections::{HashMap, HashSet},
-    fs, io,
+    io,
     ops::Range,
     path::Path,
     time::{Duration, SystemTime},
@@ -14,6 +15,7 @@ use std::{
 use serde::Deserialize;
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
+use self::text::Text;
 use super::{
     KeyRecord,
     key::{Digest, KeyId},
@@ -48,8 +50,14 @@ pub struct KeyProblem {
 }
 
 fn listed(problems: &[KeyProblem]) -> String {
+    // A file with thousands of keys is bad for one reason as a rule.
+    const MOST: usize = 20;
     let told = |KeyProblem { number, problem }: &KeyProblem| format!("key {number}: {problem}");
-    problems.iter().map(told).collect::<Vec<_>>().join("; ")
+    let mut told: Vec<_> = problems.iter().take(MOST).map(told).collect();
+    if let Some(more @ 1..) = problems.len().checked_sub(MOST) {
+        told.push(format!("and {more} more"));
+    }
+    told.join("; ")
 }
 
 /// Why something could not be done with the key file.
@@ -93,8 +101,8 @@ struct RawKey {
 /// # Errors
 /// The file cannot be read, or is not in order.
 pub fn read(path: &Path) -> Result<Vec<KeyRecord>, FileError> {
-    let text = fs::read_to_string(path).map_err(FileError::Read)?;
-    parse_file(&text).map_err(FileError::Bad)
+    let text = Text::read(path).map_err(FileError::Read)?;
+    parse_file(text.as_str()).map_err(FileError::Bad)
 }
 
 /// Reads the text of a key file.

@@ -286,7 +286,12 @@ impl Builder {
         settings.extend(self.settings);
         // The task that looks at files, where there are any.
         let is_read_again = |(name, _): &(String, String)| {
-            ["D7B_TOKEN_FILE", "D7B_TOKEN_SECONDARY_FILE"].contains(&name.as_str())
+            [
+                "D7B_TOKEN_FILE",
+                "D7B_TOKEN_SECONDARY_FILE",
+                "D7B_KEYS_FILE",
+            ]
+            .contains(&name.as_str())
         };
         let idle = usize::from(settings.iter().any(is_read_again));
         let variables = settings

@@ -21,6 +21,7 @@ mod openapi;
 mod preconditions;
 mod problems;
 mod rejections;
+mod reload;
 mod secrets;
 mod shutdown;
 mod single_flight;

@@ -138,6 +138,16 @@ fn all_that_is_wrong_with_keys_is_told_at_once() {
 }
 
 #[test]
+fn of_very_many_problems_the_first_are_told_and_the_rest_counted() {
+    let bad = "[[keys]]\nclient = \"a\"\nid = \"\"\nsha256 = \"\"\n";
+
+    let error = parse_file(&bad.repeat(10_000)).unwrap_err().to_string();
+
+    assert!(error.len() < 2_000, "{error}");
+    assert!(error.ends_with("; and 19980 more"), "{error}");
+}
+
+#[test]
 fn the_inline_form_is_read_with_blanks_and_a_trailing_comma() {
     let (one, two) = (key("billing"), key("billing"));
 

@@ -1,0 +1,61 @@
+//! The text of a key file as it was read, and what tells it from another.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    path::Path,
+};
+
+use aws_lc_rs::digest::{self, SHA256};
+
+/// Room for some hundred thousand keys, in bytes.
+const LIMIT: u64 = 64 << 20;
+
+/// What a key file holds.
+pub struct Text(String);
+
+/// Tells one text from another: SHA-256.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint([u8; 32]);
+
+impl Text {
+    /// Reads the file at `path`.
+    ///
+    /// # Errors
+    /// Where it cannot be read, is not UTF-8, or is larger than 64 MiB.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        let mut text = String::new();
+        let read = File::open(path)?
+            .take(LIMIT + 1)
+            .read_to_string(&mut text)?;
+        if read as u64 > LIMIT {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(Self(text))
+    }
+
+    /// As [`Text::read`], but of a regular file only: a pipe has nothing more
+    /// to say, and would never end.
+    ///
+    /// # Errors
+    /// As [`Text::read`], and where it is no regular file.
+    pub fn read_again(path: &Path) -> io::Result<Self> {
+        if fs::metadata(path)?.is_file() {
+            Self::read(path)
+        } else {
+            Err(io::ErrorKind::InvalidInput.into())
+        }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What tells it from another.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(digest::digest(&SHA256, self.0.as_bytes()).as_ref());
+        Fingerprint(bytes)
+    }
+}
