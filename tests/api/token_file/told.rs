@@ -86,11 +86,14 @@ fn a_token_that_was_tried_is_told_once_with_its_outcome_and_never_by_its_text() 
 
 #[test]
 fn a_former_token_that_d7_echoes_is_not_seen_either() {
-    let (directory, service) = start(OLD);
+    // One is the beginning of the other: nothing of the longer one may stay.
+    let longer = format!("{NEW}_WITH_A_TAIL");
+    let (directory, service) = start(&longer);
     assert_eq!(service.balance_request().send().status, 200);
     write(&directory, NEW);
     service.process.wait_for_event("token_adopted");
-    let echo = format!(r#"{{"detail": {{"code": "{OLD}", "message": "not {OLD}, not {NEW}"}}}}"#);
+    let echo =
+        format!(r#"{{"detail": {{"code": "{longer}", "message": "not {longer}, not {NEW}"}}}}"#);
     service.d7.always(answer(404, &echo));
     write(&directory, BAD);
 
@@ -99,7 +102,7 @@ fn a_former_token_that_d7_echoes_is_not_seen_either() {
     let said = service.stop().said();
 
     assert_eq!(told["cause"], "not [redacted], not [redacted]");
-    for token in [OLD, NEW, BAD] {
+    for token in [NEW, "WITH_A_TAIL", BAD] {
         assert!(!said.contains(token), "{said}");
         assert!(!metrics.contains(token), "{metrics}");
     }
