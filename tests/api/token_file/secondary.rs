@@ -108,7 +108,12 @@ fn the_second_token_is_not_asked_with_where_the_first_is_not_rejected_for_certai
     app.advance_s(1000);
     app.d7.next(answer(404, ""));
     assert_eq!(app.balance().code(), "upstream_unexpected_status");
+    app.advance_s(30);
+    app.d7.next(answer(401, REJECTION));
+    app.d7.next(answer(429, ""));
+    let taken_back = app.balance_over_confirmation();
 
+    assert_eq!(taken_back.code(), "upstream_rate_limited");
     assert!(shown(&app).iter().all(|token| token == "old-token"));
 }
 
