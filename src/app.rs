@@ -104,6 +104,7 @@ impl App {
         let Prepared {
             config,
             keys,
+            default_limit,
             tokens,
             endpoint,
         } = prepared;
@@ -149,7 +150,12 @@ impl App {
         };
         let refresher = Refresher::new(parts, inbox);
         let (orders, incoming) = mpsc::unbounded_channel();
-        let key_table = KeyTable::new(keys.records, None, Arc::clone(&clock), metrics.clone());
+        let key_table = KeyTable::new(
+            keys.records,
+            default_limit,
+            Arc::clone(&clock),
+            metrics.clone(),
+        );
         let key_table = Arc::new(key_table);
         let key_metrics = metrics.for_reloads("keys", &reload::OUTCOMES);
         let reloader = Reloader {

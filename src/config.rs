@@ -28,6 +28,8 @@ pub struct Config {
     pub server: Server,
     /// Who may ask.
     pub callers: Option<Source>,
+    /// `D7B_RATE_LIMIT`, not read yet.
+    pub rate_limit: Option<String>,
     /// `D7B_RELOAD_INTERVAL`, 100 ms to 10 s.
     pub reload_interval: Duration,
     /// D7.
@@ -179,6 +181,7 @@ struct RawEnv {
     cache_max_waiters: Option<String>,
     keys: Option<SecretString>,
     keys_file: Option<String>,
+    rate_limit: Option<String>,
     reload_interval: Option<String>,
     server_addr: Option<String>,
     admin_addr: Option<String>,
@@ -343,6 +346,7 @@ fn check(raw: RawEnv, errors: &mut ConfigErrors) -> Config {
     Config {
         server,
         callers: read.one_of("KEYS", raw.keys, "KEYS_FILE", raw.keys_file),
+        rate_limit: raw.rate_limit,
         reload_interval,
         upstream,
         cache,

@@ -20,6 +20,7 @@ mod pages;
 mod preconditions;
 pub mod probes;
 pub mod problem;
+mod rate_limit;
 mod request_log;
 mod unread;
 

@@ -16,6 +16,7 @@ use crate::{
             self,
             text::{Fingerprint, Text},
         },
+        limit::RateLimit,
     },
     config::{Config, ConfigErrors, Draft, Source, Upstream},
     upstream::{
@@ -28,6 +29,7 @@ use crate::{
 pub struct Prepared {
     pub(super) config: Config,
     pub(super) keys: Keys,
+    pub(super) default_limit: Option<RateLimit>,
     pub(super) tokens: Tokens,
     pub(super) endpoint: Endpoint,
 }
@@ -59,6 +61,10 @@ impl Prepared {
             .callers
             .as_ref()
             .and_then(|source| read_keys(source, &mut errors));
+        let default_limit = config
+            .rate_limit
+            .as_deref()
+            .and_then(|text| read_limit(text, &mut errors));
         let tokens = read_tokens(&config.upstream, &mut errors);
         let tls = read_roots(config.upstream.ca_file.as_deref(), &mut errors);
         // What is a URL need not be what a request takes.
@@ -76,6 +82,7 @@ impl Prepared {
                     },
                     config,
                     keys,
+                    default_limit,
                     tokens,
                 })
             }
@@ -111,6 +118,17 @@ fn read_keys(source: &Source, errors: &mut ConfigErrors) -> Option<Keys> {
                 .ok()
         }
     }
+}
+
+fn read_limit(text: &str, errors: &mut ConfigErrors) -> Option<RateLimit> {
+    let limit = RateLimit::parse(text);
+    if limit.is_none() {
+        errors.add(
+            "RATE_LIMIT",
+            "must be N/s, N/m or N/h, N from 1 to 1000000, such as 50/s",
+        );
+    }
+    limit
 }
 
 fn read_tokens(upstream: &Upstream, errors: &mut ConfigErrors) -> Option<Tokens> {

@@ -6,8 +6,8 @@ use super::{Config, LogFormat, PREFIX, Source, value::Written};
 
 impl Config {
     /// The effective settings, a line each and as they are written in the
-    /// environment, with secrets left out; before them what is not wrong but
-    /// should be known.
+    /// environment, where empty means unset, with secrets left out; before them
+    /// what is not wrong but should be known.
     pub fn redacted(&self) -> String {
         let inline_or = |source: &Option<Source>, name: &str| match source {
             None => format!("{PREFIX}{name}=(unset)"),
@@ -25,7 +25,6 @@ impl Config {
             Some(path) => path.display().to_string(),
         };
         let secondary = match &upstream.secondary_token_file {
-            // As in the environment, where empty means unset.
             None => String::new(),
             Some(path) => path.display().to_string(),
         };
@@ -52,6 +51,10 @@ impl Config {
             set("CACHE_KEEP_WARM", &cache.keep_warm),
             set("CACHE_MAX_WAITERS", &cache.max_waiters),
             inline_or(&self.callers, "KEYS"),
+            set(
+                "RATE_LIMIT",
+                &self.rate_limit.as_deref().unwrap_or_default(),
+            ),
             lasts("RELOAD_INTERVAL", self.reload_interval),
             set("SERVER_ADDR", &server.addr),
             set("ADMIN_ADDR", &server.admin_addr),

@@ -1,7 +1,8 @@
 //! The caller of a request: the one extractor that reads a credential.
 //!
 //! Ready at once, so that it costs a hit no await. The reason of a denial goes
-//! to the log by way of [`RequestFacts`]; the caller is never told.
+//! to the log by way of [`RequestFacts`]; the caller is never told. Whoever is
+//! known is counted, and held to the limit of its client.
 
 use std::future::Ready;
 
@@ -13,7 +14,7 @@ use crate::{
     clock::Clock,
 };
 
-/// A caller whose key has been accepted.
+/// A caller whose key has been accepted, and whose limit allows the request.
 pub(super) struct Authenticated;
 
 impl FromRequest for Authenticated {
@@ -34,9 +35,15 @@ fn authenticate(request: &HttpRequest) -> Result<Authenticated, ApiError> {
     };
     match identify(request, keys, &***clock) {
         Ok(caller) => {
-            caller.client().count_request();
-            RequestFacts::note(request, |facts| facts.caller = Some(caller));
-            Ok(Authenticated)
+            let verdict = caller.client().count_request();
+            RequestFacts::note(request, |facts| {
+                facts.caller = Some(caller);
+                facts.verdict = verdict;
+            });
+            match verdict.and_then(|verdict| verdict.refused_for_s) {
+                Some(retry_after) => Err(ApiError::RateLimited { retry_after }),
+                None => Ok(Authenticated),
+            }
         }
         Err(denial) => {
             RequestFacts::note(request, |facts| facts.denial = Some(denial));

@@ -46,6 +46,11 @@ pub enum ApiError {
     },
     /// A host that a listener on loopback does not answer for.
     Misdirected,
+    /// More than the client's limit allows.
+    RateLimited {
+        /// Seconds until one request is allowed, at least 1.
+        retry_after: u64,
+    },
     /// No balance.
     NoBalance(Refused),
     /// Not ready yet.
@@ -65,6 +70,7 @@ impl ApiError {
             Self::NotFound => Code::NotFound,
             Self::MethodNotAllowed { .. } => Code::MethodNotAllowed,
             Self::Misdirected => Code::Misdirected,
+            Self::RateLimited { .. } => Code::RateLimited,
             Self::NoBalance(refused) => match &refused.reason {
                 Reason::Upstream { failure, .. } => Code::Upstream(failure.kind),
                 Reason::NotCached => Code::NotCached,
@@ -98,6 +104,9 @@ impl ApiError {
 
     /// Seconds to wait, where waiting can help.
     fn retry_after(&self) -> Option<u64> {
+        if let Self::RateLimited { retry_after } = self {
+            return Some(*retry_after);
+        }
         match self.failure() {
             // A panic's hold-down is our own affair: the contract says 1.
             Some((failure, left)) if failure.kind != FailureKind::Panicked => {

@@ -2,7 +2,8 @@
 //!
 //! It gives the request its id, checks the host on a loopback listener, turns a
 //! panic into a problem, renders every [`ApiError`], adds the headers that all
-//! answers carry, counts, and logs one event at the end.
+//! answers carry and those about the client's limit, counts, and logs one event
+//! at the end.
 //!
 //! It is the outermost layer, and stays so: after a panic it can only return an
 //! `Err`, which layers outside of it would pass by.
@@ -34,6 +35,7 @@ use super::{
     host::is_local,
     probes::{Phase, Readiness},
     problem::{ApiError, Code},
+    rate_limit,
     unread::Unread,
 };
 use crate::{
@@ -99,6 +101,9 @@ impl RequestLog {
         let facts = RequestFacts::open(&request);
         let finish = |mut response: HttpResponse| {
             insert_common_headers(response.headers_mut(), &id);
+            if let Some(verdict) = &facts.borrow().verdict {
+                rate_limit::insert_headers(response.headers_mut(), verdict);
+            }
             if unread.is_there() || self.readiness.phase() == Phase::ShuttingDown {
                 let head = response.head_mut();
                 head.set_connection_type(ConnectionType::Close);

@@ -70,6 +70,7 @@ fn what_is_not_set_has_its_default() {
         upstream,
         cache,
         telemetry,
+        rate_limit,
         warnings,
         ..
     } = good(&[]);
@@ -91,6 +92,7 @@ fn what_is_not_set_has_its_default() {
     assert_eq!(server.shutdown_grace, 10 * SECOND);
     assert_eq!(telemetry.format, None);
     assert_eq!(telemetry.filter, "info");
+    assert_eq!(rate_limit, None);
     assert_eq!(warnings, Vec::<String>::new());
 }
 
@@ -187,6 +189,17 @@ fn the_files_are_looked_at_every_100_ms_to_10_s() {
         (MARKER, "must be a duration such as "),
     ] {
         assert_refused("D7B_RELOAD_INTERVAL", bad, why);
+    }
+}
+
+#[test]
+fn the_limit_for_all_is_so_many_in_a_second_a_minute_or_an_hour() {
+    for written in ["1/s", "600/m", "1000000/h"] {
+        assert!(read(with(&[("D7B_RATE_LIMIT", written)])).is_ok());
+    }
+    for bad in ["0/s", "1000001/s", "50", "50/d", "-1/s", "1.5/s", MARKER] {
+        let why = "must be N/s, N/m or N/h, N from 1 to 1000000, such as 50/s";
+        assert_refused("D7B_RATE_LIMIT", bad, why);
     }
 }
 

@@ -15,6 +15,7 @@ mod eviction;
 mod harness;
 mod hold_down;
 mod keep_warm;
+mod limits;
 mod logging;
 mod manual;
 mod openapi;

@@ -8,7 +8,7 @@ use std::{
 use d7_balance::http::problem::{Code, INTERNAL, Retry};
 use serde_json::Value;
 
-use crate::harness::{Request, TestApp};
+use crate::harness::{Request, Response, TestApp};
 
 fn document() -> Value {
     let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.yaml")).unwrap();
@@ -187,10 +187,9 @@ fn every_route_of_the_code_is_described() {
     assert_eq!(routes, described);
 }
 
-#[test]
-fn every_header_of_an_answer_is_described_or_common_to_all() {
-    let app = TestApp::start();
-    let document = document();
+/// Asserts that an answer to GET has the headers that are described, and no
+/// others but those that are common to all.
+fn assert_headers_described(document: &Value, path: &str, status: &str, answer: &Response) {
     let common = [
         "content-length",
         "content-type",
@@ -201,6 +200,60 @@ fn every_header_of_an_answer_is_described_or_common_to_all() {
         "content-security-policy",
         "cross-origin-resource-policy",
     ];
+    assert_eq!(answer.status.to_string(), status, "{path}");
+    let described = &document["paths"][path]["get"]["responses"][status];
+    let described = resolve(document, described);
+    let headers: BTreeMap<String, bool> = object(&described["headers"])
+        .map(|(name, header)| {
+            let header = resolve(document, header);
+            (name.to_lowercase(), header["required"] == true)
+        })
+        .collect();
+    for (name, _) in &answer.headers {
+        let is_known = headers.contains_key(name) || common.contains(&name.as_str());
+        assert!(is_known, "{path} {status}: {name} is not described");
+    }
+    for (name, is_required) in headers {
+        let is_there = answer.header(&name).is_some();
+        assert!(is_there || !is_required, "{path} {status}: no {name}");
+    }
+}
+
+#[test]
+fn every_header_about_a_limit_is_described() {
+    let app = TestApp::builder().set("D7B_RATE_LIMIT", "5/m").start();
+    let document = document();
+    let balance = app.balance_request();
+    let none = balance.clone().header("cache-control", "only-if-cached");
+    let none = none.send();
+    let stored = balance.send();
+    let same = balance.header("if-none-match", stored.expect("etag"));
+    let same = same.send();
+    app.advance_s(3600);
+    app.d7.always(d7_balance::simulator::answer(500, ""));
+    let down = app.balance();
+    app.advance_s(60);
+    app.d7.always(d7_balance::simulator::answer(429, ""));
+    let busy = app.balance();
+    let [.., refused] = [(); 5].map(|()| app.balance());
+
+    for (status, answer) in [
+        ("504", none),
+        ("200", stored),
+        ("304", same),
+        ("502", down),
+        ("503", busy),
+        ("429", refused),
+    ] {
+        assert!(answer.header("ratelimit").is_some(), "{status}");
+        assert_headers_described(&document, "/balance", status, &answer);
+    }
+}
+
+#[test]
+fn every_header_of_an_answer_is_described_or_common_to_all() {
+    let app = TestApp::start();
+    let document = document();
     let d7_is_down = d7_balance::simulator::answer(500, "");
     let balance = app.balance_request();
     let etag = balance.send().expect("etag").to_owned();
@@ -244,23 +297,7 @@ fn every_header_of_an_answer_is_described_or_common_to_all() {
     ];
 
     for (path, status, answer) in &answers {
-        assert_eq!(answer.status.to_string(), *status, "{path}");
-        let described = &document["paths"][*path]["get"]["responses"][*status];
-        let described = resolve(&document, described);
-        let headers: BTreeMap<String, bool> = object(&described["headers"])
-            .map(|(name, header)| {
-                let header = resolve(&document, header);
-                (name.to_lowercase(), header["required"] == true)
-            })
-            .collect();
-        for (name, _) in &answer.headers {
-            let is_known = headers.contains_key(name) || common.contains(&name.as_str());
-            assert!(is_known, "{path} {status}: {name} is not described");
-        }
-        for (name, is_required) in headers {
-            let is_there = answer.header(&name).is_some();
-            assert!(is_there || !is_required, "{path} {status}: no {name}");
-        }
+        assert_headers_described(&document, path, status, answer);
     }
 }
 

@@ -18,6 +18,8 @@ pub enum Code {
     MethodNotAllowed,
     /// `misdirected_request`
     Misdirected,
+    /// `rate_limited`
+    RateLimited,
     /// `not_cached`
     NotCached,
     /// `upstream_*`, and `internal_error` for a refresh that panicked.
@@ -56,12 +58,13 @@ pub struct Entry {
 
 impl Code {
     /// Every code, in the order of the contract.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::BadRequest,
         Self::Unauthorized,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::Misdirected,
+        Self::RateLimited,
         Self::NotCached,
         Self::Upstream(FailureKind::Unauthorized),
         Self::Upstream(FailureKind::Forbidden),
@@ -86,6 +89,7 @@ impl Code {
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
             Self::Misdirected => "misdirected_request",
+            Self::RateLimited => "rate_limited",
             Self::NotCached => "not_cached",
             Self::Upstream(kind) => kind.as_str(),
             Self::Overloaded => "overloaded",
@@ -126,6 +130,12 @@ impl Code {
                 "This listener does not answer for that host",
                 Retry::No,
                 "A listener on a loopback address answers only where the Host header is localhost or a loopback address. A proxy in front of it must send such a Host, or the listener must be bound to another address.",
+            ),
+            Self::RateLimited => row(
+                429,
+                "The client's limit is reached",
+                Retry::Yes,
+                "All keys of a client share one limit, which the RateLimit-Policy header tells. Wait as long as Retry-After says and ask less often, or have the operators of this service raise the limit.",
             ),
             Self::NotCached => row(
                 504,

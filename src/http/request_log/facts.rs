@@ -8,15 +8,18 @@ use actix_web::{
     guard::GuardContext,
 };
 
-use crate::callers::{Caller, Denial};
+use crate::callers::{Caller, Denial, limit::Verdict};
 
-/// What is learnt of a request, for its log event and the figures.
+/// What is learnt of a request, for the headers of its answer, its log event
+/// and the figures.
 #[derive(Default)]
 pub(in crate::http) struct RequestFacts {
     /// The pattern of its route.
     pub(in crate::http) route: Option<Cow<'static, str>>,
     pub(in crate::http) caller: Option<Caller>,
     pub(in crate::http) denial: Option<Denial>,
+    /// Where its client has a limit.
+    pub(in crate::http) verdict: Option<Verdict>,
     pub(in crate::http) cache: Option<&'static str>,
 }
 

@@ -5,7 +5,7 @@ use std::{ffi::OsString, fs, os::unix::ffi::OsStringExt, path::Path};
 use tempfile::TempDir;
 
 use super::{MARKER, assert_refused, complaints, inline_key, read, with};
-use crate::harness::process::variables;
+use crate::harness::process::{run, variables};
 
 /// A directory with one file in it; the path is that of the file.
 fn file(content: impl AsRef<[u8]>) -> (TempDir, String) {
@@ -165,6 +165,29 @@ fn keys_are_told_by_place_when_they_are_bad() {
         ),
     ] {
         assert_content_refused("D7B_KEYS_FILE", "D7B_KEYS", content, why);
+    }
+}
+
+#[test]
+fn a_client_with_two_limits_is_told_by_the_program() {
+    let record = |id: char, limit: &str| {
+        let (id, sha256) = (id.to_string().repeat(8), "0".repeat(64));
+        format!(
+            "[[keys]]\nclient = \"billing\"\nid = \"{id}\"\nsha256 = \"{sha256}\"\n\
+             rate_limit = \"{limit}\"\n"
+        )
+    };
+    let (_keys, path) = file(record('a', "50/s") + &record('b', "5/s"));
+
+    for command in ["serve", "check-config"] {
+        let ended = run(
+            &[command],
+            with(&[("D7B_KEYS", ""), ("D7B_KEYS_FILE", &path)]),
+        );
+
+        assert_eq!(ended.code, Some(64), "{ended:?}");
+        let told = "D7B_KEYS_FILE key 2: rate_limit differs from that of another key of its client";
+        assert!(ended.stderr.contains(told), "{}", ended.stderr);
     }
 }
 

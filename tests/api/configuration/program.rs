@@ -44,7 +44,7 @@ fn a_foreign_variable_that_is_no_text_does_no_harm_to_the_program() {
 }
 
 /// The rows of the contract's table; of a secret and its file one is set.
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 23] = [
     "D7B_ADMIN_ADDR",
     "D7B_ALLOW_INSECURE_UPSTREAM",
     "D7B_BASE_URL",
@@ -59,6 +59,7 @@ const NAMES: [&str; 22] = [
     "D7B_KEYS",
     "D7B_LOG",
     "D7B_LOG_FORMAT",
+    "D7B_RATE_LIMIT",
     "D7B_RELOAD_INTERVAL",
     "D7B_SERVER_ADDR",
     "D7B_SERVER_WORKERS",
@@ -101,6 +102,7 @@ fn check_config_prints_every_setting_in_force() {
     assert_eq!(value("D7B_CACHE_STALE_IF_ERROR"), "15m");
     assert_eq!(value("D7B_SHUTDOWN_DELAY"), "0s");
     assert_eq!(value("D7B_ALLOW_INSECURE_UPSTREAM"), "false");
+    assert_eq!(value("D7B_RATE_LIMIT"), "", "empty means unset");
     assert_eq!(value("D7B_RELOAD_INTERVAL"), "5s");
 }
 
@@ -119,6 +121,7 @@ fn what_check_config_prints_can_be_set() {
         ("D7B_CONNECT_TIMEOUT", "2ms"),
         ("D7B_LOG", "d7_balance=debug,info"),
         ("D7B_LOG_FORMAT", "json"),
+        ("D7B_RATE_LIMIT", "50/s"),
         ("D7B_RELOAD_INTERVAL", "2500ms"),
         ("D7B_SERVER_ADDR", "0.0.0.0:9000"),
         ("D7B_SERVER_WORKERS", "3"),

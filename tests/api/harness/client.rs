@@ -32,6 +32,11 @@ impl Request {
         }
     }
 
+    /// Where it is sent to.
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
     /// Adds a header line, beside those of the same name.
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
