@@ -31,7 +31,7 @@ use self::{
     ledger::Ledger,
 };
 use super::{
-    credential::choice::Standing,
+    credential::{Credential, choice::Standing},
     decision::{Asked, Decision, Wait, crowded_out, decide},
     flight::{Crash, Flight, Landing, Outcome},
     hold_down::Draw,
@@ -56,12 +56,12 @@ pub struct Refresher {
 }
 
 /// What a flight is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum Mission {
     /// A balance, by the credential in force.
     Refresh,
     /// The proof of a changed credential, and a balance if it succeeds.
-    Proof,
+    Proof(Credential),
 }
 
 /// A flight in the air.
@@ -149,7 +149,8 @@ impl Refresher {
         if self.flight.is_some() {
             return None;
         }
-        let proof = self.custody.offered().map(|(_, due)| (due, Mission::Proof));
+        let offered = self.custody.offered();
+        let proof = offered.map(|(offered, due)| (due, Mission::Proof(offered.clone())));
         let refresh = self.keep_warm_due().map(|due| (due, Mission::Refresh));
         proof.into_iter().chain(refresh).min_by_key(|(due, _)| *due)
     }
@@ -244,9 +245,9 @@ impl Refresher {
             events: Vec::new(),
         };
         // A task of its own, so that a panic in it is an outcome.
-        let task = match (mission, self.custody.offered()) {
-            (Mission::Proof, Some((offered, _))) => actix_rt::spawn(flight.prove(offered.clone())),
-            _ => actix_rt::spawn(flight.refresh()),
+        let task = match &mission {
+            Mission::Refresh => actix_rt::spawn(flight.refresh()),
+            Mission::Proof(offered) => actix_rt::spawn(flight.prove(offered.clone())),
         };
         self.metrics.waiting(waiters.len());
         self.flight = Some(UnderWay {
@@ -272,11 +273,11 @@ impl Refresher {
         };
         match (mission, outcome) {
             (Mission::Refresh, outcome) => self.refreshed(outcome, waiters),
-            (Mission::Proof, Ok(reading)) => {
+            (Mission::Proof(_), Ok(reading)) => {
                 self.custody.adopt();
                 self.refreshed(Ok(reading), waiters);
             }
-            (Mission::Proof, Err(crash)) => self.not_proved(&crash, waiters),
+            (Mission::Proof(_), Err(crash)) => self.not_proved(&crash, waiters),
         }
     }
 
@@ -344,20 +345,17 @@ impl Refresher {
 /// # Cancel safety
 /// May be dropped: the flight stays where it is until it has landed.
 async fn landed(flight: &mut Option<UnderWay>) -> Landed {
-    let Some(under_way) = flight else {
-        return std::future::pending().await;
-    };
-    let landing = (&mut under_way.task).await.ok();
-    let mission = under_way.mission;
-    let waiters = flight
-        .take()
-        .map(|landed| landed.waiters)
-        .unwrap_or_default();
-    Landed {
-        mission,
-        landing,
-        waiters,
+    if let Some(under_way) = flight {
+        let landing = (&mut under_way.task).await.ok();
+        if let Some(landed) = flight.take() {
+            return Landed {
+                mission: landed.mission,
+                landing,
+                waiters: landed.waiters,
+            };
+        }
     }
+    std::future::pending().await
 }
 
 /// Ends when it is time for what is due; never, if nothing is.

@@ -108,9 +108,18 @@ fn a_refresh_whose_only_caller_has_gone_away_is_stored() {
 }
 
 /// Panics once, with D7's answer in its hand.
-struct PanicsOnce {
+pub(crate) struct PanicsOnce {
     inner: Rc<dyn BalanceSource>,
     has_panicked: Cell<bool>,
+}
+
+impl PanicsOnce {
+    pub(crate) fn before(inner: Rc<dyn BalanceSource>) -> Rc<dyn BalanceSource> {
+        Rc::new(Self {
+            inner,
+            has_panicked: Cell::new(false),
+        })
+    }
 }
 
 impl BalanceSource for PanicsOnce {
@@ -133,14 +142,7 @@ impl BalanceSource for PanicsOnce {
 
 #[test]
 fn a_refresh_that_panics_is_a_problem_for_all_and_the_next_one_works() {
-    let app = patient()
-        .wrap_source(Box::new(|inner| {
-            Rc::new(PanicsOnce {
-                inner,
-                has_panicked: Cell::new(false),
-            })
-        }))
-        .start();
+    let app = patient().wrap_source(Box::new(PanicsOnce::before)).start();
     let gate = app.hold_next(answer(200, BALANCE));
 
     let callers = send_behind(&app.balance_request(), MANY);

@@ -3,7 +3,10 @@
 use d7_balance::simulator::{BALANCE, REJECTION, Step, answer};
 
 use super::{Files, is_pending, shown, wait_for_reload};
-use crate::harness::{TestApp, wait_until};
+use crate::{
+    harness::{TestApp, wait_until},
+    single_flight::PanicsOnce,
+};
 
 const NEWER: &str = r#"{"balance": 12.5}"#;
 
@@ -303,6 +306,26 @@ fn a_proof_that_hangs_ends_with_the_time_for_a_refresh() {
     wait_for_reload(&app, "token", "unproven", 1);
     assert_eq!(app.balance().status, 200);
     assert!(is_pending(&app, "token"));
+}
+
+#[test]
+fn a_proof_that_panics_is_held_against_nobody_and_made_again() {
+    let files = Files::new();
+    let app = files
+        .service()
+        .wrap_source(Box::new(PanicsOnce::before))
+        .start();
+
+    files.write("new-token");
+    app.hang_up();
+    wait_for_reload(&app, "token", "unproven", 1);
+    let response = app.balance();
+    app.wait_until_parked(1);
+    app.advance_s(1);
+
+    wait_for_reload(&app, "token", "taken", 1);
+    assert_eq!(response.status, 200);
+    assert_eq!(shown(&app), ["new-token", "old-token", "new-token"]);
 }
 
 #[test]
