@@ -106,7 +106,7 @@ impl KeyFile {
         let path = self.path.clone();
         let reading = self.reading.get_or_insert_with(|| {
             actix_rt::task::spawn_blocking(move || {
-                Text::read_again(&path).map_err(|error| format!("cannot be read: {}", error.kind()))
+                Text::read_again(&path).map_err(|error| format!("cannot be read: {error}"))
             })
         });
         // One that hangs is left to itself, and no second one is begun.

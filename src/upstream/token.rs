@@ -118,10 +118,13 @@ impl Place {
             if is_file {
                 read(path)
             } else {
-                Err(io::ErrorKind::InvalidInput.into())
+                Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    "it is not a regular file",
+                ))
             }
         });
-        let text = text.map_err(|error| format!("cannot be read: {}", error.kind()))?;
+        let text = text.map_err(|error| format!("cannot be read: {error}"))?;
         parse(&text).map_err(|error| error.to_string())
     }
 }

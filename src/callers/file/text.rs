@@ -29,7 +29,7 @@ impl Text {
             .take(LIMIT + 1)
             .read_to_string(&mut text)?;
         if read as u64 > LIMIT {
-            return Err(io::ErrorKind::FileTooLarge.into());
+            return Err(too_large());
         }
         Ok(Self(text))
     }
@@ -40,11 +40,16 @@ impl Text {
     /// # Errors
     /// As [`Text::read`], and where it is no regular file.
     pub fn read_again(path: &Path) -> io::Result<Self> {
-        if fs::metadata(path)?.is_file() {
-            Self::read(path)
-        } else {
-            Err(io::ErrorKind::InvalidInput.into())
+        let known = fs::metadata(path)?;
+        if !known.is_file() {
+            let problem = "it is not a regular file";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
         }
+        // Else it would be read up to the limit at every look.
+        if known.len() > LIMIT {
+            return Err(too_large());
+        }
+        Self::read(path)
     }
 
     /// The text.
@@ -58,4 +63,8 @@ impl Text {
         bytes.copy_from_slice(digest::digest(&SHA256, self.0.as_bytes()).as_ref());
         Fingerprint(bytes)
     }
+}
+
+fn too_large() -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 64 MiB")
 }

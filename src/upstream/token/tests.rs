@@ -106,9 +106,15 @@ fn looking_at_a_file_tells_the_token_or_why_there_is_none() {
     let look = || actix_rt::System::new().block_on(places.clone().look());
 
     for (content, problem) in [
-        (None, "cannot be read: entity not found"),
+        (
+            None,
+            "cannot be read: No such file or directory (os error 2)",
+        ),
         (Some(&b" \n"[..]), "is empty"),
-        (Some(&[0xff, 0xfe]), "cannot be read: invalid data"),
+        (
+            Some(&[0xff, 0xfe]),
+            "cannot be read: stream did not contain valid UTF-8",
+        ),
         (
             Some(b"a\nb"),
             "holds a control character; a token is one line of text",

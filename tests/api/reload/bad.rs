@@ -59,7 +59,7 @@ fn a_file_without_keys_is_refused() {
 fn a_file_that_has_vanished_is_refused() {
     assert_refused(
         |rig, _| fs::remove_file(rig.path()).unwrap(),
-        "cannot be read: entity not found",
+        "cannot be read: No such file or directory",
     );
 }
 
@@ -71,7 +71,7 @@ fn a_file_that_is_not_utf_8_is_refused() {
             text.extend_from_slice(b"# \xff\xfe\n");
             rig.replace(text);
         },
-        "cannot be read: invalid data",
+        "cannot be read: stream did not contain valid UTF-8",
     );
 }
 
@@ -112,9 +112,23 @@ fn a_folder_or_a_pipe_in_the_place_of_the_file_is_refused() {
                 fs::remove_file(rig.path()).unwrap();
                 fs::rename(other, rig.path()).unwrap();
             },
-            "cannot be read",
+            "cannot be read: it is not a regular file",
         );
     }
+}
+
+#[test]
+fn a_file_that_nobody_would_write_by_hand_is_not_read_to_its_end() {
+    assert_refused(
+        |rig, _| {
+            let huge = rig.directory.path().join("huge");
+            let file = fs::File::create(&huge).unwrap();
+            // Takes no room on the disk.
+            file.set_len(1 << 40).unwrap();
+            fs::rename(huge, rig.path()).unwrap();
+        },
+        "cannot be read: it is larger than 64 MiB",
+    );
 }
 
 #[test]
