@@ -53,6 +53,13 @@ struct Key {
     expires: Option<SystemTime>,
 }
 
+impl Key {
+    fn is_as(&self, other: &Self) -> bool {
+        let is_same_client = self.client.name() == other.client.name();
+        is_same_client && self.digest == other.digest && self.expires == other.expires
+    }
+}
+
 impl Caller {
     /// The client that the key belongs to.
     pub fn client(&self) -> &Client {
@@ -114,6 +121,8 @@ pub struct Change {
     pub keys: usize,
     /// How many of their ids were not there before.
     pub added: usize,
+    /// How many are other than before: their end, their client or their digest.
+    pub changed: usize,
     /// How many ids are not there any more.
     pub removed: usize,
 }
@@ -177,10 +186,16 @@ impl KeyTable {
         });
         let keys: Keys = keys.collect();
         let before = self.keys.load();
-        let common = keys.keys().filter(|id| before.contains_key(id)).count();
+        let pairs = keys
+            .iter()
+            .filter_map(|(id, key)| Some((key, before.get(id)?)));
+        let (common, changed) = pairs.fold((0, 0), |(common, changed), (key, old)| {
+            (common + 1, changed + usize::from(!key.is_as(old)))
+        });
         let change = Change {
             keys: keys.len(),
             added: keys.len() - common,
+            changed,
             removed: before.len() - common,
         };
         self.keys.store(Arc::new(keys));

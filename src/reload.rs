@@ -21,6 +21,10 @@ use crate::{
     clock::{Clock, MonoTime},
 };
 
+/// How many looks there are in one interval: one after three quarters of it, and
+/// the others soon after, since a change has to be there twice before it counts.
+const LOOKS: u32 = 4;
+
 /// The task's state.
 pub struct Reloader {
     /// The key file, where keys are kept in one.
@@ -35,26 +39,19 @@ pub struct Reloader {
     pub orders: mpsc::UnboundedReceiver<()>,
 }
 
-/// What a look at a file has found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Look {
-    /// Nothing is left to do.
-    Done,
-    /// A change that may not be whole yet: to be looked at again soon.
-    Unsettled,
-}
-
 impl Reloader {
     /// Looks at the files until nobody can order that any more.
     ///
     /// # Cancel safety
     /// May be dropped: what was taken over stays in force.
     pub async fn run(mut self) {
-        // A change that is found has to be there twice before it counts, and in
-        // force before the interval is over.
-        let (period, step) = (self.interval * 3 / 4, self.interval / 16);
-        let mut pause = period;
+        let (long, short) = (self.interval * 3 / 4, self.interval / 16);
+        let mut looks = (0..LOOKS).cycle();
         loop {
+            let pause = match looks.next() {
+                Some(0) => long,
+                _ => short,
+            };
             let next = self.has_files().then(|| self.clock.mono() + pause);
             let is_ordered = tokio::select! {
                 order = self.orders.recv() => match order {
@@ -64,19 +61,16 @@ impl Reloader {
                 () = reached(&*self.clock, next) => false,
             };
             if is_ordered {
+                // Of many at once, one is enough.
+                while self.orders.try_recv().is_ok() {}
                 self.tell_order();
             }
             if let Some(tokens) = &self.tokens {
                 tokens.look_at_credentials(is_ordered);
             }
-            let look = match &mut self.keys {
-                Some(keys) => keys.look(is_ordered).await,
-                None => Look::Done,
-            };
-            pause = match look {
-                Look::Done => period,
-                Look::Unsettled => step,
-            };
+            if let Some(keys) = &mut self.keys {
+                keys.look(is_ordered).await;
+            }
         }
     }
 

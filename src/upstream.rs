@@ -35,7 +35,7 @@ use tracing::warn;
 
 use self::{
     body::{Body, BodyError, chain, read},
-    token::Places,
+    token::{Places, Rereader},
     wire::Answer,
 };
 use crate::{
@@ -75,7 +75,7 @@ pub fn balance_uri(base_url: &str) -> Result<Uri, BadBaseUrl> {
 pub struct D7Client {
     http: Client,
     uri: Uri,
-    places: Places,
+    tokens: Rereader,
     /// The last tokens that were shown to D7, which may echo any of them.
     shown: RefCell<VecDeque<Credential>>,
     metrics: UpstreamMetrics,
@@ -104,7 +104,7 @@ impl D7Client {
         Self {
             http,
             uri: endpoint.uri,
-            places,
+            tokens: Rereader::new(places),
             shown: RefCell::default(),
             metrics,
             ignored_before: Cell::new(false),
@@ -292,7 +292,7 @@ impl BalanceSource for D7Client {
     }
 
     fn read_credentials(&self) -> LocalBoxFuture<'static, Kept> {
-        Box::pin(self.places.clone().look())
+        self.tokens.look()
     }
 }
 

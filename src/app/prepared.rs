@@ -74,6 +74,8 @@ impl Prepared {
         match (keys, tokens, tls, uri) {
             (Some(keys), Some(tokens), Some(tls), Some(uri)) if errors.is_empty() => {
                 config.warnings.extend(tokens.doubts());
+                let read_once = read_once(&config);
+                config.warnings.extend(read_once);
                 Ok(Self {
                     endpoint: Endpoint {
                         uri,
@@ -112,7 +114,7 @@ fn read_keys(source: &Source, errors: &mut ConfigErrors) -> Option<Keys> {
             file::parse_file(text.as_str())
                 .map(|records| Keys {
                     records,
-                    file: Some((path.clone(), text.fingerprint())),
+                    file: is_regular(path).then(|| (path.clone(), text.fingerprint())),
                 })
                 .map_err(|error| errors.add("KEYS_FILE", error))
                 .ok()
@@ -167,7 +169,42 @@ fn read_token(name: &str, path: &Path, errors: &mut ConfigErrors) -> Option<(Cre
     let token = token::parse(&text)
         .map_err(|error| errors.add(name, error))
         .ok()?;
-    Some((token, Place::File(path.to_owned())))
+    let place = if is_regular(path) {
+        Place::File(path.to_owned())
+    } else {
+        Place::Fixed(token.clone())
+    };
+    Some((token, place))
+}
+
+/// Whether there is something to be read again: a pipe has said all that it has
+/// to say.
+fn is_regular(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|known| known.is_file())
+}
+
+/// What is never read again, though it was named to be.
+fn read_once(config: &Config) -> Vec<String> {
+    let file = |source: &Option<Source>| match source {
+        Some(Source::File(path)) => Some(path.clone()),
+        Some(Source::Inline(_)) | None => None,
+    };
+    [
+        ("KEYS_FILE", file(&config.callers)),
+        ("TOKEN_FILE", file(&config.upstream.token)),
+        (
+            "TOKEN_SECONDARY_FILE",
+            config.upstream.secondary_token_file.clone(),
+        ),
+    ]
+    .into_iter()
+    .filter(|(_, path)| path.as_deref().is_some_and(|path| !is_regular(path)))
+    .map(|(name, _)| {
+        format!(
+            "D7B_{name} is not a regular file: it was read once, a change of it needs a restart"
+        )
+    })
+    .collect()
 }
 
 impl Tokens {
@@ -177,7 +214,7 @@ impl Tokens {
         let mut doubts: Vec<_> = both
             .into_iter()
             .flatten()
-            .filter_map(token::doubt)
+            .filter_map(Credential::doubt)
             .map(str::to_owned)
             .collect();
         if self.secondary.as_ref() == Some(&self.primary) {

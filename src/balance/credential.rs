@@ -15,20 +15,32 @@ use secrecy::{ExposeSecret, SecretString};
 pub struct Credential {
     secret: Arc<SecretString>,
     expires: Option<SystemTime>,
+    doubt: Option<&'static str>,
 }
 
 impl Credential {
-    /// `expires` is when it ends, where it says so itself.
-    pub fn new(secret: SecretString, expires: Option<SystemTime>) -> Self {
+    /// `expires` is when it ends, where it says so itself, and `doubt` what
+    /// looks wrong with it, though it may be right.
+    pub fn new(
+        secret: SecretString,
+        expires: Option<SystemTime>,
+        doubt: Option<&'static str>,
+    ) -> Self {
         Self {
             secret: Arc::new(secret),
             expires,
+            doubt,
         }
     }
 
     /// The secret, for the one header that it goes into.
     pub fn secret(&self) -> &SecretString {
         &self.secret
+    }
+
+    /// What looks wrong with it, though it may be right.
+    pub fn doubt(&self) -> Option<&'static str> {
+        self.doubt
     }
 
     /// When it ends, where it says so itself.

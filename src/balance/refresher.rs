@@ -31,7 +31,7 @@ use self::{
     ledger::Ledger,
 };
 use super::{
-    credential::{Credential, choice::Standing},
+    credential::Credential,
     decision::{Asked, Decision, Wait, crowded_out, decide},
     flight::{Crash, Flight, Landing, Outcome},
     hold_down::Draw,
@@ -121,21 +121,20 @@ impl Refresher {
     pub async fn run(mut self) {
         self.custody.watch_expiry();
         loop {
-            if self.flight.is_none() {
-                self.custody.begin_look();
-            }
+            self.custody.begin_look();
             let due = self.next_due();
             tokio::select! {
                 biased;
                 landed = landed(&mut self.flight) => self.land(landed),
                 found = self.custody.looked() => self.looked(found),
+                // Before callers, of whom there may always be another.
+                mission = reached(&*self.clock, due) => self.take_off(mission, Vec::new()),
                 message = self.inbox.0.recv() => match message {
                     Some(Message::Nudge) => self.nudged(),
                     Some(Message::Join { asked, reply }) => self.joined(asked, reply),
-                    Some(Message::Look { afresh }) => self.custody.want_look(afresh),
+                    Some(Message::Look { is_ordered }) => self.custody.want_look(is_ordered),
                     None => break,
                 },
-                mission = reached(&*self.clock, due) => self.take_off(mission, Vec::new()),
             }
         }
         if self.flight.is_some() {
@@ -149,10 +148,22 @@ impl Refresher {
         if self.flight.is_some() {
             return None;
         }
-        let offered = self.custody.offered();
-        let proof = offered.map(|(offered, due)| (due, Mission::Proof(offered.clone())));
+        let proof = self.trial_due();
         let refresh = self.keep_warm_due().map(|due| (due, Mission::Refresh));
         proof.into_iter().chain(refresh).min_by_key(|(due, _)| *due)
+    }
+
+    /// When to try a changed credential. Where the one in force is rejected, a
+    /// refresh does, at once; after that all are tried by each refresh.
+    fn trial_due(&self) -> Option<(MonoTime, Mission)> {
+        let credentials = self.custody.credentials();
+        let (offered, due) = credentials.offered()?;
+        let at = due.unwrap_or_default();
+        match (credentials.is_rejected(), due) {
+            (false, _) => Some((at, Mission::Proof(offered.clone()))),
+            (true, None) => Some((at, Mission::Refresh)),
+            (true, Some(_)) => None,
+        }
     }
 
     /// When to refresh by itself: at start, when the balance's freshness ends,
@@ -168,16 +179,14 @@ impl Refresher {
             })
     }
 
-    /// Takes in what stands where the credentials are kept, but not during a
-    /// flight: what that brings back would be overwritten.
+    /// Takes in what stands where the credentials are kept.
     fn looked(&mut self, found: Option<Found>) {
         let Some(found) = found else { return };
         if self.flight.is_some() {
-            return self.custody.want_look(found.afresh);
+            return self.custody.put_by(found);
         }
-        let standing = self.ledger.standing();
-        let is_replaced = self.custody.take_in(found, standing);
-        if is_replaced && standing == Standing::Rejected {
+        let has_more = self.custody.take_in(found);
+        if has_more && self.custody.credentials().is_rejected() {
             self.ledger.credential_changed(self.clock.mono());
         }
     }
@@ -243,6 +252,9 @@ impl Refresher {
             deadline: self.clock.mono() + self.policy.timeout,
             credentials: self.custody.credentials().clone(),
             events: Vec::new(),
+            has_looked: false,
+            has_declined: false,
+            has_asked_standby: false,
         };
         // A task of its own, so that a panic in it is an outcome.
         let task = match &mission {
@@ -264,28 +276,38 @@ impl Refresher {
             landing,
             waiters,
         } = landed;
+        let found = self.custody.was_put_by();
+        let mut has_looked = false;
         let outcome = match landing {
             Some(landing) => {
+                has_looked = landing.has_looked;
                 self.custody.take_back(landing.credentials, &landing.events);
+                if let (true, Err(crash)) = (landing.has_declined, &landing.outcome) {
+                    self.custody.postpone(crash);
+                }
                 landing.outcome
             }
-            None => Err(Crash::panicked()),
+            None => {
+                let crash = Crash::panicked();
+                if let Some(changed) = self.custody.credentials().untried().cloned() {
+                    self.custody.decline(&changed, &crash);
+                }
+                Err(crash)
+            }
         };
         match (mission, outcome) {
             (Mission::Refresh, outcome) => self.refreshed(outcome, waiters),
-            (Mission::Proof(_), Ok(reading)) => {
-                self.custody.adopt();
-                self.refreshed(Ok(reading), waiters);
-            }
+            (Mission::Proof(_), Ok(reading)) => self.refreshed(Ok(reading), waiters),
             (Mission::Proof(_), Err(crash)) => self.not_proved(&crash, waiters),
         }
+        // What the flight has seen itself is newer.
+        self.looked(found.filter(|_| !has_looked));
     }
 
     /// A changed credential was not accepted: nothing is held against the one
     /// in force, which those who waited are now served by.
     fn not_proved(&mut self, crash: &Crash, waiters: Vec<Waiter>) {
-        self.custody.decline(crash);
-        self.ledger.reopen();
+        self.ledger.not_proved(crash.answered, self.clock.mono());
         if waiters.is_empty() {
             self.metrics.waiting(0);
         } else {

@@ -5,7 +5,6 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
-use super::Look;
 use crate::{
     callers::{
         Change, KeyTable,
@@ -20,9 +19,9 @@ use crate::{
 /// Every outcome that is counted of the key file.
 pub const OUTCOMES: [&str; 2] = ["taken", "refused"];
 
-/// How often a change is looked at again, at most, before it counts although it
-/// goes on changing.
-const MOST_STEPS: u32 = 3;
+/// How often something new may be seen before it counts although it goes on
+/// changing: it has to be in force when the interval ends.
+const MOST_CHANGES: u32 = 2;
 
 /// How long a file may take to be read before that is told.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -34,6 +33,8 @@ pub struct KeyFile {
     metrics: ReloadMetrics,
     /// What was last taken over or refused.
     judged: Seen,
+    /// Why it was refused, if it was.
+    problem: Option<String>,
     /// What was seen since, and how often something new was.
     unsettled: Option<(Seen, u32)>,
     reading: Option<JoinHandle<Read>>,
@@ -62,6 +63,7 @@ impl KeyFile {
             table,
             metrics,
             judged: Seen::Text(in_force),
+            problem: None,
             unsettled: None,
             reading: None,
         }
@@ -69,36 +71,35 @@ impl KeyFile {
 
     /// Reads the file, and takes a change over if it can be believed to be
     /// whole: one that somebody has ordered, or one that is there twice.
-    pub(super) async fn look(&mut self, is_ordered: bool) -> Look {
+    pub(super) async fn look(&mut self, is_ordered: bool) {
         let read = self.read().await;
         let seen = match &read {
             Ok(text) => Seen::Text(text.fingerprint()),
             Err(problem) => Seen::Unreadable(problem.clone()),
         };
-        if !is_ordered {
-            if seen == self.judged {
-                self.unsettled = None;
-                return Look::Done;
-            }
-            if !self.is_settled(&seen) {
-                return Look::Unsettled;
-            }
+        let is_known = seen == self.judged;
+        if is_known || is_ordered {
+            self.unsettled = None;
+        } else if !self.is_settled(&seen) {
+            return;
         }
-        self.unsettled = None;
-        self.judged = seen;
-        self.judge(read).await;
-        Look::Done
+        if !is_known {
+            self.judged = seen;
+            self.judge(read).await;
+        } else if is_ordered {
+            self.tell_again();
+        }
     }
 
     /// Half of a file may be a good one: who writes it in place is given time.
     fn is_settled(&mut self, seen: &Seen) -> bool {
-        let steps = match self.unsettled.take() {
+        let changes = match self.unsettled.take() {
             Some((last, _)) if last == *seen => return true,
-            Some((_, MOST_STEPS)) => return true,
-            Some((_, steps)) => steps + 1,
+            Some((_, MOST_CHANGES)) => return true,
+            Some((_, changes)) => changes + 1,
             None => 0,
         };
-        self.unsettled = Some((seen.clone(), steps));
+        self.unsettled = Some((seen.clone(), changes));
         false
     }
 
@@ -117,34 +118,47 @@ impl KeyFile {
         ended.unwrap_or_else(|_| Err("reading it panicked".to_owned()))
     }
 
-    async fn judge(&self, read: Read) {
+    async fn judge(&mut self, read: Read) {
         let table = Arc::clone(&self.table);
         // Many keys take a while, and this thread has callers' refreshes to see to.
         let taken = actix_rt::task::spawn_blocking(move || take_over(&table, &read?));
-        match taken.await {
+        self.problem = match taken.await {
             Ok(Ok(change)) => {
                 self.metrics.ended(OUTCOMES[0]);
-                self.metrics.pending(false);
                 info!(
                     event = "keys_reloaded",
                     keys = change.keys,
                     added = change.added,
+                    changed = change.changed,
                     removed = change.removed,
                     "the key file was taken over"
                 );
+                None
             }
-            Ok(Err(problem)) => self.refuse(&problem),
-            Err(_) => self.refuse("reading it panicked"),
+            Ok(Err(problem)) => Some(problem),
+            Err(_) => Some("reading it panicked".to_owned()),
+        };
+        self.metrics.pending(self.problem.is_some());
+        if self.problem.is_some() {
+            self.metrics.ended(OUTCOMES[1]);
+            self.tell_again();
         }
     }
 
-    fn refuse(&self, problem: &str) {
-        self.metrics.ended(OUTCOMES[1]);
-        self.metrics.pending(true);
-        warn!(
-            event = "keys_refused",
-            problem, "the key file was not taken over: the keys from before stay in force"
-        );
+    /// Says what was last made of the file.
+    fn tell_again(&self) {
+        match &self.problem {
+            Some(problem) => warn!(
+                event = "keys_refused",
+                path = %self.path.display(),
+                problem,
+                "the key file was not taken over: the keys from before stay in force, but a restart would fail"
+            ),
+            None => info!(
+                event = "keys_unchanged",
+                "the key file holds the keys in force"
+            ),
+        }
     }
 }
 

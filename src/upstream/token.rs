@@ -1,14 +1,20 @@
 //! The D7 tokens: read here, shown to one header, and to nothing else.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     fs,
     io::{self, Read},
     path::{Path, PathBuf},
+    rc::Rc,
     time::{Duration, SystemTime},
 };
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use futures_util::{
+    FutureExt,
+    future::{LocalBoxFuture, Shared},
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::value::RawValue;
 
@@ -36,7 +42,9 @@ pub enum TokenError {
 /// # Errors
 /// Where that cannot be one.
 pub fn parse(text: &SecretString) -> Result<Credential, TokenError> {
-    let token = text.expose_secret().trim();
+    // An editor's byte order mark is none of it.
+    let text = text.expose_secret().trim_start_matches('\u{feff}');
+    let token = text.trim();
     if token.is_empty() {
         return Err(TokenError::Empty);
     }
@@ -46,19 +54,20 @@ pub fn parse(text: &SecretString) -> Result<Credential, TokenError> {
     if token.chars().any(char::is_control) {
         return Err(TokenError::Control);
     }
-    let expires = expiry(token);
-    Ok(Credential::new(SecretString::from(token), expires))
+    let (expires, doubt) = (expiry(token), doubt(token));
+    Ok(Credential::new(SecretString::from(token), expires, doubt))
 }
 
 /// What looks wrong with a token, though it may be right.
-pub fn doubt(token: &Credential) -> Option<&'static str> {
-    let token = token.secret().expose_secret();
+fn doubt(token: &str) -> Option<&'static str> {
     if token.starts_with("d7b_") {
         Some("the D7 token looks like a caller key of this service")
     } else if token.contains(char::is_whitespace) {
         Some(
-            "the D7 token has white space in it; it is sent after `Bearer`, which is not part of it",
+            "the D7 token has white space in it: was `Bearer` pasted with it, or more than one word?",
         )
+    } else if token.starts_with(['"', '\'']) {
+        Some("the D7 token begins with a quotation mark, which is no part of it as a rule")
     } else {
         None
     }
@@ -129,6 +138,9 @@ impl Place {
     }
 }
 
+/// How long the files may take to be read before that counts as a problem.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Where the tokens of one account are kept.
 #[derive(Debug, Clone)]
 pub struct Places {
@@ -144,16 +156,63 @@ impl Places {
         matches!(self.primary, Place::File(_)) || self.secondary.is_some()
     }
 
-    /// Reads all of them. On a thread of its own: a file may lie on a mount that
-    /// hangs, and this one has signals to listen to.
-    pub(super) async fn look(self) -> Kept {
-        let looked = actix_rt::task::spawn_blocking(move || Kept {
+    fn read(&self) -> Kept {
+        Kept {
             primary: self.primary.look(),
-            secondary: self.secondary.map(|place| place.look()),
+            secondary: self.secondary.as_ref().map(Place::look),
+        }
+    }
+
+    /// What is to be said of them when they cannot be read.
+    fn unread(&self, problem: &str) -> Kept {
+        let found = |place: &Place| match place {
+            Place::Fixed(token) => Ok(token.clone()),
+            Place::File(_) => Err(problem.to_owned()),
+        };
+        Kept {
+            primary: found(&self.primary),
+            secondary: self.secondary.as_ref().map(found),
+        }
+    }
+}
+
+/// Reads tokens again, one reading at a time.
+pub(super) struct Rereader {
+    places: Places,
+    under_way: Rc<RefCell<Option<Reading>>>,
+}
+
+type Reading = Shared<LocalBoxFuture<'static, Kept>>;
+
+impl Rereader {
+    pub(super) fn new(places: Places) -> Self {
+        Self {
+            places,
+            under_way: Rc::default(),
+        }
+    }
+
+    /// Reads them on a thread of its own: a file may lie on a mount that hangs,
+    /// and this one has signals to listen to. While that lasts no other reading
+    /// is begun: each would take a thread with it.
+    pub(super) fn look(&self) -> LocalBoxFuture<'static, Kept> {
+        let places = self.places.clone();
+        let mut under_way = self.under_way.borrow_mut();
+        let reading = under_way.get_or_insert_with(|| {
+            let (slot, places) = (Rc::clone(&self.under_way), places.clone());
+            async move {
+                let unread = places.unread("reading it panicked");
+                let kept = actix_rt::task::spawn_blocking(move || places.read()).await;
+                slot.replace(None);
+                kept.unwrap_or(unread)
+            }
+            .boxed_local()
+            .shared()
         });
-        looked.await.unwrap_or_else(|_| Kept {
-            primary: Err("reading it panicked".to_owned()),
-            secondary: None,
+        let reading = reading.clone();
+        Box::pin(async move {
+            let read = tokio::time::timeout(PATIENCE, reading).await;
+            read.unwrap_or_else(|_| places.unread("reading it takes too long"))
         })
     }
 }

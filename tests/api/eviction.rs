@@ -56,7 +56,7 @@ impl BalanceSource for Once {
 }
 
 fn credential() -> Credential {
-    Credential::new(SecretString::from("the-token"), None)
+    Credential::new(SecretString::from("the-token"), None, None)
 }
 
 #[test]

@@ -174,10 +174,10 @@ fn sighup_over_an_unchanged_file_changes_nothing_and_says_so() {
     let rig = Rig::start_with(&file_of([&key]), &[("D7B_RELOAD_INTERVAL", "10s")]);
 
     rig.service.process.signal("HUP");
-    let told = rig.wait_for("keys_reloaded", 1);
+    rig.wait_for("keys_unchanged", 1);
 
-    assert_eq!([&told["added"], &told["removed"]], [0, 0]);
-    assert_eq!(rig.status(&key), 200);
+    assert!(rig.service.process.events_named("keys_reloaded").is_empty());
+    assert_eq!((rig.reloads("taken"), rig.status(&key)), (0.0, 200));
 }
 
 #[test]
@@ -224,6 +224,49 @@ fn a_file_that_is_written_in_place_is_taken_over() {
     wait_until("the new key works", || rig.status(&new) == 200);
 
     assert_eq!(rig.status(&old), 401);
+}
+
+#[test]
+fn a_pipe_is_read_once_and_said_to_be() {
+    let key = Key::of("billing");
+    let directory = tempfile::tempdir().unwrap();
+    let [keys, token] = ["keys", "token"].map(|name| directory.path().join(name));
+    for path in [&keys, &token] {
+        let made = std::process::Command::new("mkfifo").arg(path).status();
+        assert!(made.unwrap().success());
+    }
+    let text = file_of([&key]);
+    let writes = [
+        (keys.clone(), text),
+        (token.clone(), "the-token".to_owned()),
+    ];
+    let writers = writes.map(|(path, text)| std::thread::spawn(move || fs::write(path, text)));
+
+    let service = start_on(
+        &keys,
+        &[
+            ("D7B_TOKEN", ""),
+            ("D7B_TOKEN_FILE", token.to_str().unwrap()),
+        ],
+    );
+    for writer in writers {
+        writer.join().unwrap().unwrap();
+    }
+    service.process.signal("HUP");
+    wait_for(&service, "hangup", 1);
+
+    assert_eq!(status(&service, &key), 200);
+    let told = service.process.events_named("configuration");
+    for name in ["D7B_KEYS_FILE", "D7B_TOKEN_FILE"] {
+        let is_told = |event: &&Value| {
+            let message = event["message"].as_str().unwrap();
+            message.starts_with(name) && message.contains("was read once")
+        };
+        assert_eq!(told.iter().filter(is_told).count(), 1, "{told:?}");
+    }
+    for event in ["keys_refused", "token_unusable"] {
+        assert!(service.process.events_named(event).is_empty());
+    }
 }
 
 #[test]

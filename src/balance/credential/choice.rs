@@ -1,25 +1,28 @@
-//! Which credential is in force: policy only.
+//! Which credential is in force, and which one to ask with next: policy only.
 //!
-//! A changed one is *offered*, and proved by the source before it replaces one
-//! that works; where the one in force is rejected there is nothing to lose, and
-//! the changed one is put in force at once. A second one may stand by: it is
-//! asked with when the one in force has been rejected for certain.
+//! None is ever replaced but by one that the source has accepted: a bad paste,
+//! together with a bad moment of the source, must not cost a good credential. A
+//! changed one is *offered* and tried: behind, by a proof, while the one in
+//! force works, and by the next refresh where that is rejected. A second one
+//! may stand by: it is asked with when the one in force has been rejected for
+//! certain.
 //!
 //! [`Credentials`] is this state, a value: a flight takes a copy with it and
 //! brings it back, so that one that panics leaves nothing half done.
 
-use super::{Credential, Kept, Role};
-use crate::clock::MonoTime;
+use super::{Credential, Found, Kept, Role};
+use crate::{balance::source::SourceError, clock::MonoTime};
 
-/// What is known of the credential in force when the places are looked at.
+/// How the places are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// Nothing bad: a changed one has to be better than it.
-    Trusted,
-    /// It has just been rejected, once. A changed one may be the reason.
-    Doubted,
-    /// It is rejected for certain: any changed one is worth a try.
-    Rejected,
+pub enum Look {
+    /// In passing: a change has to be there twice before it counts, since it
+    /// may be half written.
+    Passing,
+    /// Because the one in force has just been rejected: a change may be why.
+    Doubting,
+    /// Because somebody asks for it: everything is told and tried again.
+    Ordered,
 }
 
 /// What has happened to a credential, for the log and the metrics.
@@ -29,6 +32,10 @@ pub struct Event {
     pub role: Role,
     /// What.
     pub what: What,
+    /// What looks wrong with it, though it may be right.
+    pub doubt: Option<&'static str>,
+    /// What the source had to say.
+    pub error: Option<SourceError>,
 }
 
 /// What can happen to a credential.
@@ -36,18 +43,17 @@ pub struct Event {
 pub enum What {
     /// Its place cannot be read, or holds what cannot be one.
     Unusable(String),
-    /// Its place holds again what it held before.
+    /// Its place holds again what is in force.
     Restored,
-    /// A changed one was taken over without a proof: nothing depended on the
-    /// one before it.
+    /// It only stands by, and another one stands by now.
     Replaced,
-    /// A changed one is to be proved.
+    /// A changed one is to be tried.
     Offered,
-    /// The source has accepted the one offered: it is in force.
+    /// The source has accepted the changed one: it is in force.
     Adopted,
-    /// The source has rejected the one offered: the old one stays in force.
+    /// The source has rejected the changed one.
     TurnedDown,
-    /// The source has said neither yes nor no to the one offered.
+    /// The source has said neither yes nor no to the changed one.
     Unproven,
     /// The one in force was rejected, and this one has taken its place.
     FailedOver,
@@ -55,27 +61,42 @@ pub enum What {
 
 impl What {
     fn of(self, role: Role) -> Event {
-        Event { role, what: self }
+        Event {
+            role,
+            what: self,
+            doubt: None,
+            error: None,
+        }
     }
 }
 
-/// A changed credential that is to be proved.
+/// A credential that stands in a place and is not the one to use there.
 #[derive(Debug, Clone)]
-struct Offer {
-    role: Role,
+struct Other {
     credential: Credential,
-    due: MonoTime,
-    /// Whether it has been tried without a yes or a no.
-    was_tried: bool,
+    trial: Trial,
+}
+
+/// What is known of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trial {
+    /// Nothing yet.
+    Untried,
+    /// The source has said neither yes nor no; to be tried again then.
+    Unproven(MonoTime),
+    /// The source has rejected it: not to be tried while another one works.
+    TurnedDown,
 }
 
 /// What is known of one place.
 #[derive(Debug, Clone)]
 struct Place {
+    /// The one to use.
     credential: Credential,
-    /// Rejected by the source while another one worked: not tried again until
-    /// it changes.
-    turned_down: Option<Credential>,
+    /// The one that stands there, where that is another one.
+    other: Option<Other>,
+    /// What was seen there once, and has to be seen again.
+    unsettled: Option<Found>,
     /// What was last said to be wrong with the place.
     problem: Option<String>,
 }
@@ -84,9 +105,17 @@ impl Place {
     fn new(credential: Credential) -> Self {
         Self {
             credential,
-            turned_down: None,
+            other: None,
+            unsettled: None,
             problem: None,
         }
+    }
+
+    /// Whether `found` can be believed.
+    fn is_settled(&mut self, found: &Found, look: Look) -> bool {
+        let is_settled = look != Look::Passing || self.unsettled.as_ref() == Some(found);
+        self.unsettled = (!is_settled).then(|| found.clone());
+        is_settled
     }
 }
 
@@ -96,7 +125,12 @@ pub struct Credentials {
     primary: Place,
     secondary: Option<Place>,
     in_force: Role,
-    offer: Option<Offer>,
+    /// Whether the one in force was rejected for certain, and not accepted
+    /// since.
+    is_rejected: bool,
+    /// Whether the one that stands by is still to be asked with, there having
+    /// been no time, or no answer.
+    is_standby_next: bool,
 }
 
 impl Credentials {
@@ -106,16 +140,14 @@ impl Credentials {
             primary: Place::new(primary),
             secondary: secondary.map(Place::new),
             in_force: Role::Primary,
-            offer: None,
+            is_rejected: false,
+            is_standby_next: false,
         }
     }
 
-    /// The one to ask with.
+    /// The one in force.
     pub fn in_force(&self) -> &Credential {
-        match (self.in_force, &self.secondary) {
-            (Role::Secondary, Some(secondary)) => &secondary.credential,
-            _ => &self.primary.credential,
-        }
+        &self.place_in_force().credential
     }
 
     /// Which one that is.
@@ -123,154 +155,209 @@ impl Credentials {
         self.in_force
     }
 
-    /// The one to ask with when the one in force is rejected.
-    pub fn standby(&self) -> Option<&Credential> {
-        let secondary = self.secondary.as_ref()?;
-        Some(match self.in_force {
-            Role::Primary => &secondary.credential,
-            Role::Secondary => &self.primary.credential,
-        })
+    /// Whether the one in force was rejected for certain, and not accepted
+    /// since.
+    pub fn is_rejected(&self) -> bool {
+        self.is_rejected
     }
 
-    /// The one to be proved, and when.
-    pub fn offered(&self) -> Option<(&Credential, MonoTime)> {
-        let offer = self.offer.as_ref()?;
-        Some((&offer.credential, offer.due))
+    /// The one that is meant to be used in `role`.
+    pub fn of(&self, role: Role) -> Option<&Credential> {
+        self.place(role).map(|place| &place.credential)
+    }
+
+    /// The one to ask with when the one in force is rejected, if it is another.
+    pub fn standby(&self) -> Option<&Credential> {
+        self.of(self.in_force.other())
+            .filter(|standby| *standby != self.in_force())
+    }
+
+    /// Whether a refresh has to begin with the one that stands by.
+    pub fn is_standby_next(&self) -> bool {
+        self.is_standby_next
+    }
+
+    /// A changed one that was never tried.
+    pub fn untried(&self) -> Option<&Credential> {
+        let other = self.offered_other()?;
+        (other.trial == Trial::Untried).then_some(&other.credential)
+    }
+
+    /// The one that stands where the one in force came from, and is another.
+    pub fn rival(&self) -> Option<&Credential> {
+        let other = self.place_in_force().other.as_ref()?;
+        Some(&other.credential)
+    }
+
+    /// The one to be tried by itself, and when; at once is none.
+    pub fn offered(&self) -> Option<(&Credential, Option<MonoTime>)> {
+        let other = self.offered_other()?;
+        let due = match other.trial {
+            Trial::Unproven(due) => Some(due),
+            Trial::Untried | Trial::TurnedDown => None,
+        };
+        Some((&other.credential, due))
     }
 
     /// Whether the place of `role` holds something that is not taken over:
-    /// unusable, turned down, or not proved yet.
+    /// unusable, turned down, or not tried yet.
     pub fn is_pending(&self, role: Role) -> bool {
-        let is_offered = |offer: &Offer| offer.role == role;
-        let is_refused = |place: &Place| place.problem.is_some() || place.turned_down.is_some();
-        self.offer.as_ref().is_some_and(is_offered) || self.place(role).is_some_and(is_refused)
+        let place = self.place(role);
+        place.is_some_and(|place| place.problem.is_some() || place.other.is_some())
     }
 
-    /// Takes in what stands in the places at `now`.
-    pub fn look(&mut self, kept: Kept, standing: Standing, now: MonoTime) -> Vec<Event> {
+    /// Takes in what stands in the places.
+    pub fn look(&mut self, kept: Kept, look: Look) -> Vec<Event> {
         let found = [
             (Role::Primary, Some(kept.primary)),
             (Role::Secondary, kept.secondary),
         ];
         found
             .into_iter()
-            .filter_map(|(role, found)| match found? {
-                Ok(credential) => self.found(role, credential, standing, now),
-                Err(problem) => self.found_nothing(role, problem),
-            })
+            .filter_map(|(role, found)| self.found(role, found?, look))
             .collect()
     }
 
-    fn found(
-        &mut self,
-        role: Role,
-        credential: Credential,
-        standing: Standing,
-        now: MonoTime,
-    ) -> Option<Event> {
-        let depends = role == self.in_force || role == Role::Primary;
-        let is_offered = self
-            .offer
-            .as_ref()
-            .is_some_and(|offer| offer.role == role && offer.credential == credential);
-        // The primary one goes first; the other is still there the next time.
-        let is_second = self.offer.as_ref().is_some_and(|offer| offer.role != role);
+    fn found(&mut self, role: Role, found: Found, look: Look) -> Option<Event> {
+        let only_stands_by = role == Role::Secondary && self.in_force == Role::Primary;
+        let is_rejected = self.is_rejected;
         let place = self.place_mut(role)?;
-        let had_problem = place.problem.take().is_some();
-        if place.credential == credential {
-            let was_turned_down = place.turned_down.take().is_some();
-            let was_offered = self.withdraw(role);
-            let was_other = had_problem || was_turned_down || was_offered;
-            return was_other.then_some(What::Restored.of(role));
+        let has_nothing_to_tell = place.other.is_none() && place.problem.is_none();
+        if has_nothing_to_tell && found.as_ref() == Ok(&place.credential) {
+            place.unsettled = None;
+            return None;
         }
-        let is_turned_down = place.turned_down.as_ref() == Some(&credential);
-        let at_once = match standing {
-            Standing::Trusted => false,
-            Standing::Doubted => !is_turned_down,
-            Standing::Rejected => true,
+        let credential = match &found {
+            Err(problem) if place.problem.as_ref() == Some(problem) && look != Look::Ordered => {
+                place.unsettled = None;
+                return None;
+            }
+            _ if !place.is_settled(&found, look) => return None,
+            Err(problem) => {
+                (place.problem, place.other) = (Some(problem.clone()), None);
+                return Some(What::Unusable(problem.clone()).of(role));
+            }
+            Ok(credential) => credential,
         };
-        if !depends || at_once {
-            *place = Place::new(credential);
-            if depends {
-                self.in_force = role;
+        let had_problem = place.problem.take().is_some();
+        if place.credential == *credential {
+            let was_other = place.other.take().is_some();
+            return (had_problem || was_other).then(|| What::Restored.of(role));
+        }
+        let is_known = |other: &Other| other.credential == *credential;
+        if place.other.as_ref().is_some_and(is_known) && look != Look::Ordered {
+            return None;
+        }
+        let what = if only_stands_by {
+            *place = Place::new(credential.clone());
+            self.is_standby_next = is_rejected;
+            What::Replaced
+        } else {
+            place.other = Some(Other {
+                credential: credential.clone(),
+                trial: Trial::Untried,
+            });
+            What::Offered
+        };
+        Some(Event {
+            doubt: credential.doubt(),
+            ..what.of(role)
+        })
+    }
+
+    /// The source has accepted `credential`: it is in force from now on.
+    pub fn accepted(&mut self, credential: &Credential) -> Option<Event> {
+        let event = if self.in_force() == credential {
+            None
+        } else if let Some(role) = self.role_of_other(credential) {
+            *self.place_mut(role)? = Place::new(credential.clone());
+            self.in_force = role;
+            Some(What::Adopted.of(role))
+        } else if self.standby() == Some(credential) {
+            self.in_force = self.in_force.other();
+            Some(What::FailedOver.of(self.in_force))
+        } else {
+            return None;
+        };
+        (self.is_rejected, self.is_standby_next) = (false, false);
+        self.settle_standby();
+        event
+    }
+
+    /// One that only stands by needs no trial.
+    fn settle_standby(&mut self) {
+        if self.in_force == Role::Primary
+            && let Some(secondary) = &mut self.secondary
+            && let Some(other) = secondary.other.take()
+            && other.trial != Trial::TurnedDown
+        {
+            secondary.credential = other.credential;
+        }
+    }
+
+    /// The source has rejected the one in force for certain.
+    pub fn rejected(&mut self) {
+        self.is_rejected = true;
+    }
+
+    /// The one that stands by got neither a yes nor a no, if `is_open`.
+    pub fn leave_standby_open(&mut self, is_open: bool) {
+        self.is_standby_next = is_open;
+    }
+
+    /// The source has rejected the changed `credential`, for certain if
+    /// `is_certain`, or failed; in that case it is to be tried again at `due`.
+    pub fn declined(
+        &mut self,
+        credential: &Credential,
+        is_certain: bool,
+        due: MonoTime,
+    ) -> Option<Event> {
+        let role = self.role_of_other(credential)?;
+        let other = self.place_mut(role)?.other.as_mut()?;
+        let before = other.trial;
+        other.trial = match before {
+            Trial::TurnedDown => Trial::TurnedDown,
+            _ if is_certain => Trial::TurnedDown,
+            Trial::Untried | Trial::Unproven(_) => Trial::Unproven(due),
+        };
+        match (before, other.trial) {
+            (Trial::Untried | Trial::Unproven(_), Trial::TurnedDown) => {
+                Some(What::TurnedDown.of(role))
             }
-            self.withdraw(role);
-            return Some(What::Replaced.of(role));
+            (Trial::Untried, Trial::Unproven(_)) => Some(What::Unproven.of(role)),
+            _ => None,
         }
-        if is_turned_down {
-            self.withdraw(role);
-            return None;
-        }
-        if is_offered || is_second {
-            return None;
-        }
-        self.offer = Some(Offer {
-            role,
-            credential,
-            due: now,
-            was_tried: false,
-        });
-        Some(What::Offered.of(role))
     }
 
-    fn found_nothing(&mut self, role: Role, problem: String) -> Option<Event> {
-        self.withdraw(role);
-        let place = self.place_mut(role)?;
-        if place.problem.as_ref() == Some(&problem) {
-            return None;
-        }
-        place.problem = Some(problem.clone());
-        Some(What::Unusable(problem).of(role))
-    }
-
-    /// Takes an offer of `role` back, if there is one: its place holds something
-    /// else now.
-    fn withdraw(&mut self, role: Role) -> bool {
-        self.offer.take_if(|offer| offer.role == role).is_some()
-    }
-
-    /// The source has accepted the one offered.
-    pub fn adopt(&mut self) -> Option<Event> {
-        let Offer {
-            role, credential, ..
-        } = self.offer.take()?;
-        *self.place_mut(role)? = Place::new(credential);
-        self.in_force = role;
-        Some(What::Adopted.of(role))
-    }
-
-    /// The source has rejected the one offered.
-    pub fn turn_down(&mut self) -> Option<Event> {
-        let Offer {
-            role, credential, ..
-        } = self.offer.take()?;
-        self.place_mut(role)?.turned_down = Some(credential);
-        Some(What::TurnedDown.of(role))
-    }
-
-    /// The source has said neither yes nor no to the one offered: it is to be
-    /// asked again at `due`.
-    pub fn postpone(&mut self, due: MonoTime) -> Option<Event> {
-        let offer = self.offer.as_mut()?;
-        offer.due = due;
-        let is_first = !std::mem::replace(&mut offer.was_tried, true);
-        is_first.then_some(What::Unproven.of(offer.role))
-    }
-
-    /// The source has accepted the one that stood by.
-    pub fn fail_over(&mut self) -> Event {
-        self.in_force = self.in_force.other();
-        What::FailedOver.of(self.in_force)
-    }
-
-    /// Has the next look try again what was turned down, and tell again what is
-    /// unusable: somebody asks for it.
-    pub fn forget_refusals(&mut self) {
+    /// Puts off the next trial of the one that got neither a yes nor a no.
+    pub fn postpone(&mut self, due: MonoTime) {
         for role in Role::ALL {
-            if let Some(place) = self.place_mut(role) {
-                (place.turned_down, place.problem) = (None, None);
+            if let Some(other) = self.place_mut(role).and_then(|place| place.other.as_mut())
+                && matches!(other.trial, Trial::Unproven(_))
+            {
+                other.trial = Trial::Unproven(due);
             }
         }
+    }
+
+    /// The primary one goes first; the other is still there the next time.
+    fn offered_other(&self) -> Option<&Other> {
+        let others = Role::ALL.map(|role| self.place(role)?.other.as_ref());
+        let mut others = others.into_iter().flatten();
+        others.find(|other| other.trial != Trial::TurnedDown)
+    }
+
+    fn role_of_other(&self, credential: &Credential) -> Option<Role> {
+        let is_there = |role: &Role| {
+            let other = self.place(*role).and_then(|place| place.other.as_ref());
+            other.is_some_and(|other| other.credential == *credential)
+        };
+        Role::ALL.into_iter().find(is_there)
+    }
+
+    fn place_in_force(&self) -> &Place {
+        self.place(self.in_force).unwrap_or(&self.primary)
     }
 
     fn place(&self, role: Role) -> Option<&Place> {

@@ -50,7 +50,7 @@ mod tests {
 
     fn ending(name: &str, days: u32) -> Credential {
         let end = SystemTime::UNIX_EPOCH + DAY * days;
-        Credential::new(SecretString::from(name), Some(end))
+        Credential::new(SecretString::from(name), Some(end), None)
     }
 
     fn on(day: f64) -> SystemTime {
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn one_without_an_end_is_never_told() {
-        let endless = Credential::new(SecretString::from("one"), None);
+        let endless = Credential::new(SecretString::from("one"), None, None);
 
         assert_eq!(ExpiryWatch::default().look(&endless, on(1e6)), None);
     }

@@ -10,14 +10,14 @@ use crate::{
     balance::{
         credential::{
             Credential, Kept, Role,
-            choice::{Credentials, Event, Standing, What},
+            choice::{self, Credentials, Event, What},
             expiry::ExpiryWatch,
         },
         flight::Crash,
         hold_down::{Draw, Tally},
-        source::{BalanceSource, SourceError},
+        source::BalanceSource,
     },
-    clock::{Clock, MonoTime},
+    clock::Clock,
     metrics::{FailoverMetrics, Metrics, ReloadMetrics},
 };
 
@@ -42,14 +42,13 @@ impl CredentialMetrics {
 /// What a look has found.
 pub(super) struct Found {
     kept: Kept,
-    pub(super) afresh: bool,
+    look: choice::Look,
 }
 
 /// A look at the places, under way.
-struct Look {
+struct UnderWay {
     task: JoinHandle<Kept>,
-    /// Whether what was turned down is to be tried again.
-    afresh: bool,
+    look: choice::Look,
 }
 
 /// The credentials and everything about them.
@@ -58,12 +57,15 @@ pub(super) struct Custody {
     clock: Arc<dyn Clock>,
     draw: Draw,
     credentials: Credentials,
-    look: Option<Look>,
-    /// A look that could not be had during a flight: whether it is one afresh.
+    look: Option<UnderWay>,
+    /// A look that was asked for and has not begun: whether somebody ordered
+    /// it.
     wanted: Option<bool>,
-    /// The failed proofs of the one offered.
+    /// What a look has found during a flight.
+    found: Option<Found>,
+    /// The trials of the one offered that brought neither a yes nor a no.
     tally: Tally,
-    expiry: ExpiryWatch,
+    expiry: [ExpiryWatch; 2],
     metrics: CredentialMetrics,
 }
 
@@ -82,8 +84,9 @@ impl Custody {
             credentials,
             look: None,
             wanted: None,
+            found: None,
             tally: Tally::default(),
-            expiry: ExpiryWatch::default(),
+            expiry: Default::default(),
             metrics,
         }
     }
@@ -93,26 +96,25 @@ impl Custody {
         &self.credentials
     }
 
-    /// The one to be proved, and when.
-    pub(super) fn offered(&self) -> Option<(&Credential, MonoTime)> {
-        self.credentials.offered()
-    }
-
-    /// Asks for a look at the places; `afresh` where what was turned down is to
-    /// be tried again.
-    pub(super) fn want_look(&mut self, afresh: bool) {
-        self.wanted = Some(self.wanted.unwrap_or_default() | afresh);
+    /// Asks for a look at the places; what was found before is tried and told
+    /// again where somebody has ordered it.
+    pub(super) fn want_look(&mut self, is_ordered: bool) {
+        self.wanted = Some(self.wanted.unwrap_or_default() | is_ordered);
     }
 
     /// Begins the look that was asked for, on a task of its own: the places may
-    /// be slow. Not during a flight, which may look by itself.
+    /// be slow.
     pub(super) fn begin_look(&mut self) {
         if self.look.is_none()
-            && let Some(afresh) = self.wanted.take()
+            && let Some(is_ordered) = self.wanted.take()
         {
-            self.look = Some(Look {
+            self.look = Some(UnderWay {
                 task: actix_rt::spawn(self.source.read_credentials()),
-                afresh,
+                look: if is_ordered {
+                    choice::Look::Ordered
+                } else {
+                    choice::Look::Passing
+                },
             });
         }
     }
@@ -122,77 +124,83 @@ impl Custody {
     /// # Cancel safety
     /// May be dropped: the look goes on.
     pub(super) async fn looked(&mut self) -> Option<Found> {
-        let ended = match &mut self.look {
-            Some(look) => (&mut look.task).await,
-            None => std::future::pending().await,
-        };
-        let afresh = self.look.take().is_some_and(|look| look.afresh);
-        match ended {
-            Ok(kept) => Some(Found { kept, afresh }),
-            Err(error) => {
-                error!(event = "panic", %error, "reading the token files failed");
-                None
+        if let Some(under_way) = &mut self.look {
+            let ended = (&mut under_way.task).await;
+            if let Some(UnderWay { look, .. }) = self.look.take() {
+                return match ended {
+                    Ok(kept) => Some(Found { kept, look }),
+                    Err(error) => {
+                        error!(event = "panic", %error, "reading the token files failed");
+                        None
+                    }
+                };
             }
         }
+        std::future::pending().await
     }
 
-    /// Takes in what a look has found. Says whether a credential is another one
-    /// now.
-    pub(super) fn take_in(&mut self, found: Found, standing: Standing) -> bool {
-        if found.afresh {
-            self.credentials.forget_refusals();
-        }
-        let now = self.clock.mono();
-        let events = self.credentials.look(found.kept, standing, now);
+    /// Keeps what was found during a flight for when that has landed: what it
+    /// brings back would overwrite it.
+    pub(super) fn put_by(&mut self, found: Found) {
+        self.found = Some(found);
+    }
+
+    /// What was found during the flight that has just landed.
+    pub(super) fn was_put_by(&mut self) -> Option<Found> {
+        self.found.take()
+    }
+
+    /// Takes in what a look has found. Says whether there is a credential to
+    /// ask with that was not there before.
+    pub(super) fn take_in(&mut self, found: Found) -> bool {
+        let events = self.credentials.look(found.kept, found.look);
         let has = |what| events.iter().any(|event| event.what == what);
         if has(What::Offered) {
             self.tally = Tally::default();
         }
         self.tell_all(&events);
-        has(What::Replaced)
+        has(What::Offered) || has(What::Replaced)
     }
 
-    /// Takes over what a flight has made of the credentials.
+    /// Takes over what a flight has made of the credentials. What was found
+    /// meanwhile is older than what the flight has found itself.
     pub(super) fn take_back(&mut self, credentials: Credentials, events: &[Event]) {
         self.credentials = credentials;
         self.tell_all(events);
     }
 
-    /// The one offered has been accepted.
-    pub(super) fn adopt(&mut self) {
-        let event = self.credentials.adopt();
+    /// A flight with a changed credential has panicked.
+    pub(super) fn decline(&mut self, changed: &Credential, crash: &Crash) {
+        let now = self.clock.mono();
+        let event = self.credentials.declined(changed, false, now);
+        self.postpone(crash);
         self.tell_all(event.as_slice());
     }
 
-    /// The one offered has not been accepted.
-    pub(super) fn decline(&mut self, crash: &Crash) {
+    /// Puts off the next trial of one that got neither a yes nor a no, by
+    /// `crash`.
+    pub(super) fn postpone(&mut self, crash: &Crash) {
         let now = self.clock.mono();
-        let event = if crash.confirmed {
-            self.credentials.turn_down()
-        } else {
-            let class = crash.in_force(None, now).class();
-            let retry_after = crash.error.retry_after;
-            let wall = self.clock.wall();
-            let pause = self.tally.hold_down(class, retry_after, wall, &self.draw);
-            self.credentials.postpone(now + pause)
-        };
-        if let Some(event) = event {
-            self.tell(&event, Some(&crash.error));
-        }
-        self.count_standing();
+        let class = crash.in_force(None, now).class();
+        let retry_after = crash.error.retry_after;
+        let wall = self.clock.wall();
+        let pause = self.tally.hold_down(class, retry_after, wall, &self.draw);
+        self.credentials.postpone(now + pause);
     }
 
     fn tell_all(&mut self, events: &[Event]) {
         for event in events {
-            self.tell(event, None);
+            self.tell(event);
         }
         self.count_standing();
         self.watch_expiry();
     }
 
-    /// Logs and counts one event; `error` is what D7 had to say.
-    fn tell(&self, event: &Event, error: Option<&SourceError>) {
+    /// Logs and counts one event.
+    fn tell(&self, event: &Event) {
         let file = event.role.as_str();
+        let doubt = event.doubt;
+        let error = event.error.as_ref();
         let kind = error.map(|error| error.kind.as_str());
         let cause = match &event.what {
             What::Unusable(problem) => Some(problem.as_str()),
@@ -200,25 +208,29 @@ impl Custody {
         };
         macro_rules! tell {
             ($level:ident, $name:literal, $words:literal) => {
-                tracing::$level!(event = $name, file, error.kind = kind, cause, $words)
+                tracing::$level!(event = $name, file, error.kind = kind, cause, doubt, $words)
             };
         }
         match event.what {
-            What::Unusable(_) => {
-                tell!(warn, "token_unusable", "a token file was not taken over");
-            }
-            What::Restored => {
-                tell!(
-                    info,
-                    "token_restored",
-                    "a token file holds again what it held"
-                );
-            }
-            What::Replaced => tell!(info, "token_changed", "a changed token was taken over"),
+            What::Unusable(_) => tell!(
+                warn,
+                "token_unusable",
+                "a token file was not taken over: what was read of it before stays in use, it is read again when it changes"
+            ),
+            What::Restored => tell!(
+                info,
+                "token_restored",
+                "a token file holds again what is in use"
+            ),
+            What::Replaced => tell!(
+                info,
+                "token_changed",
+                "a changed token stands by; it is tried when the one in force is rejected"
+            ),
             What::Offered => tell!(
                 info,
                 "token_offered",
-                "a changed token is tried before it replaces the one in force"
+                "a changed token is tried before it replaces another"
             ),
             What::Adopted => tell!(
                 info,
@@ -228,17 +240,17 @@ impl Custody {
             What::TurnedDown => tell!(
                 error,
                 "token_rejected",
-                "D7 rejects the changed token: the old one stays in force"
+                "D7 rejects the changed token: the one before stays in force; write a valid one into the file, or have this one tried again by SIGHUP"
             ),
             What::Unproven => tell!(
                 warn,
                 "token_unproven",
-                "D7 neither accepts nor rejects the changed token: the old one stays in force meanwhile"
+                "D7 neither accepts nor rejects the changed token: the one before stays in force, this one is tried again later, or at once by SIGHUP"
             ),
             What::FailedOver => tell!(
                 error,
                 "token_failed_over",
-                "D7 rejects the token in force: the other one has taken its place"
+                "D7 rejects the other token: this one has taken its place; write a valid one into the other's file"
             ),
         }
         match event.what {
@@ -263,26 +275,28 @@ impl Custody {
         self.metrics.failover.secondary_in_force(is_secondary);
     }
 
-    /// Warns of the end of the credential in force, where it says so itself.
+    /// Warns of the end of credentials, where they say so themselves.
     pub(super) fn watch_expiry(&mut self) {
         let now = self.clock.wall();
-        let in_force = self.credentials.in_force();
-        let Some(left) = self.expiry.look(in_force, now) else {
-            return;
-        };
-        let file = self.credentials.role_in_force().as_str();
-        // Rounded down: nobody is to think that there is more.
-        let (days, hours) = (left.as_secs() / 86_400, left.as_secs() / 3600 % 24);
-        if left.is_zero() {
-            error!(
-                event = "token_expired",
-                file, "the token in force says that it has expired"
-            );
-        } else {
-            warn!(
-                event = "token_expiring",
-                file, days, hours, "the token in force is about to expire: replace it"
-            );
+        for (role, watch) in Role::ALL.into_iter().zip(&mut self.expiry) {
+            let credential = self.credentials.of(role);
+            let Some(left) = credential.and_then(|credential| watch.look(credential, now)) else {
+                continue;
+            };
+            let file = role.as_str();
+            // Rounded down: nobody is to think that there is more.
+            let (days, hours) = (left.as_secs() / 86_400, left.as_secs() / 3600 % 24);
+            if left.is_zero() {
+                error!(
+                    event = "token_expired",
+                    file, "a token says that it has expired: write a new one into its file"
+                );
+            } else {
+                warn!(
+                    event = "token_expiring",
+                    file, days, hours, "a token is about to expire: write a new one into its file"
+                );
+            }
         }
     }
 }

@@ -31,9 +31,8 @@ pub fn channel() -> (RefreshHandle, Inbox) {
 pub(super) enum Message {
     /// A stale balance was served: refresh behind.
     Nudge,
-    /// The places where credentials are kept may have changed. Afresh: what was
-    /// turned down is to be tried again.
-    Look { afresh: bool },
+    /// The places where credentials are kept may have changed.
+    Look { is_ordered: bool },
     /// A request has no answer of its own.
     Join {
         asked: Asked,
@@ -93,11 +92,12 @@ impl RefreshHandle {
         drop(self.messages.send(Message::Nudge));
     }
 
-    /// Has the places looked at where credentials are kept. `afresh` has one
-    /// tried again that was turned down.
-    pub fn look_at_credentials(&self, afresh: bool) {
+    /// Has the places looked at where credentials are kept. Where somebody has
+    /// ordered it, all that is found counts at once, and what was turned down
+    /// is tried again.
+    pub fn look_at_credentials(&self, is_ordered: bool) {
         // A refresher that is gone ends the process: nobody is left to tell.
-        drop(self.messages.send(Message::Look { afresh }));
+        drop(self.messages.send(Message::Look { is_ordered }));
     }
 
     /// Has the refresher answer a request, after a flight if need be. Nothing,

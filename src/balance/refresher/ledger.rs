@@ -8,12 +8,11 @@ use tracing::{debug, error, info, warn};
 use crate::{
     balance::{
         AccountId, Reading, Snapshot,
-        credential::choice::Standing,
         flight::Crash,
         hold_down::{Draw, Tally},
         memory::MemoryCache,
         source::SourceError,
-        state::{AccountState, Failure},
+        state::{AccountState, Class, Failure},
     },
     clock::{Clock, MonoTime},
 };
@@ -59,16 +58,6 @@ impl Ledger {
             .put(self.account.clone(), Arc::clone(&self.state));
     }
 
-    /// What is known of the credential in force.
-    pub(super) fn standing(&self) -> Standing {
-        match &self.state.failure {
-            Some(failure) if failure.is_refusal() && failure.kind.is_rejection() => {
-                Standing::Rejected
-            }
-            _ => Standing::Trusted,
-        }
-    }
-
     /// Enters a balance.
     pub(super) fn refreshed(&mut self, reading: &Reading, now: MonoTime) -> Arc<Snapshot> {
         let snapshot = Arc::new(Snapshot::new(reading, self.clock.wall(), now));
@@ -96,15 +85,18 @@ impl Ledger {
             self.tally = Tally::default();
         }
         let mut failure = crash.in_force(self.state.failure.as_deref(), now);
-        let error = crash.error;
-        let hold_down = self.tally.hold_down(
-            failure.class(),
-            error.retry_after,
-            self.clock.wall(),
-            &self.draw,
-        );
+        let error = &crash.error;
+        let class = if crash.has_more {
+            // Another credential may work: there is reason to come back soon.
+            Class::Transient
+        } else {
+            failure.class()
+        };
+        let hold_down =
+            self.tally
+                .hold_down(class, error.retry_after, self.clock.wall(), &self.draw);
         failure.held_until = now + hold_down;
-        self.tell(&failure, &error, hold_down);
+        self.tell(&failure, error, hold_down);
         let failure = Arc::new(failure);
         self.enter(AccountState::new(
             self.state.snapshot.clone(),
@@ -114,8 +106,8 @@ impl Ledger {
         failure
     }
 
-    /// Enters that the credential in force is another one than that which the
-    /// last failure is about: it is tried by the next refresh.
+    /// Enters that there is another credential than that which the last failure
+    /// is about: it is tried by the next refresh.
     pub(super) fn credential_changed(&mut self, now: MonoTime) {
         self.tally = Tally::default();
         let failure = self.state.failure.as_ref();
@@ -127,13 +119,15 @@ impl Ledger {
         ));
     }
 
-    /// Has the next hit on a stale balance ask for a refresh again: one that
-    /// did so during a proof was not answered by it.
-    pub(super) fn reopen(&mut self) {
+    /// Enters that a changed credential was not accepted, which is held against
+    /// nobody. The next hit on a stale balance asks for a refresh again: one
+    /// that did so during the proof was not answered by it.
+    pub(super) fn not_proved(&mut self, has_answered: bool, now: MonoTime) {
+        let answered_at = has_answered.then_some(now).or(self.state.answered_at);
         self.enter(AccountState::new(
             self.state.snapshot.clone(),
             self.state.failure.clone(),
-            self.state.answered_at,
+            answered_at,
         ));
     }
 
@@ -164,6 +158,11 @@ impl Ledger {
                 "D7 still fails"
             );
         } else if failure.is_refusal() {
+            let advice = if failure.kind.is_rejection() {
+                "D7 rejects the token: write a valid one into its file, no restart is needed; with D7B_TOKEN, restart with another"
+            } else {
+                "D7 asks for a payment: the account's owner has to act"
+            };
             error!(
                 event = "upstream_failed",
                 error.kind = kind,
@@ -171,7 +170,7 @@ impl Ledger {
                 code,
                 cause,
                 hold_down_s,
-                "D7 refuses this account: somebody has to act"
+                "{advice}"
             );
         } else {
             warn!(

@@ -6,7 +6,7 @@ use std::{
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Credential, Place, Places, TokenError, doubt, expiry, parse};
+use super::{Credential, Place, Places, Rereader, TokenError, expiry, parse};
 
 fn token(text: &str) -> Result<Credential, TokenError> {
     parse(&SecretString::from(text))
@@ -20,11 +20,12 @@ fn jwt(claims: &str) -> String {
 
 #[test]
 fn a_token_is_one_line_with_the_white_space_round_it_cut() {
-    let cut = token(" \t\r\nabc.def \n").unwrap();
+    let cut = token("\u{feff} \t\r\nabc.def \n").unwrap();
 
     assert_eq!(cut.secret().expose_secret(), "abc.def");
     for (text, error) in [
         ("", TokenError::Empty),
+        ("\u{feff}", TokenError::Empty),
         (" \n\t", TokenError::Empty),
         ("a\nb", TokenError::Control),
         ("a\0b", TokenError::Control),
@@ -40,9 +41,10 @@ fn a_token_is_one_line_with_the_white_space_round_it_cut() {
 
 #[test]
 fn a_token_that_is_likely_something_else_is_doubted() {
-    let doubt = |text| doubt(&token(text).unwrap());
+    let doubt = |text| token(text).unwrap().doubt();
 
     assert!(doubt("d7b_k3j9x2ab_x").is_some_and(|doubt| doubt.contains("caller key")));
+    assert!(doubt("\"abc\"").is_some_and(|doubt| doubt.contains("quotation")));
     for text in ["Bearer abc", "abc def", "abc\u{a0}def"] {
         assert!(
             doubt(text).is_some_and(|doubt| doubt.contains("white space")),
@@ -103,7 +105,7 @@ fn looking_at_a_file_tells_the_token_or_why_there_is_none() {
         primary: Place::File(path.clone()),
         secondary: Some(Place::Fixed(token("fixed").unwrap())),
     };
-    let look = || actix_rt::System::new().block_on(places.clone().look());
+    let look = || actix_rt::System::new().block_on(Rereader::new(places.clone()).look());
 
     for (content, problem) in [
         (

@@ -1,5 +1,7 @@
 //! A changed token is proved before it replaces one that works.
 
+use std::time::Duration;
+
 use d7_balance::simulator::{BALANCE, REJECTION, Step, answer};
 
 use super::{Files, is_pending, shown, wait_for_reload};
@@ -25,7 +27,7 @@ fn paste_a_rejected_one(files: &Files, app: &TestApp) {
     app.hang_up();
     app.wait_for_d7(asked + 1);
     app.wait_until_parked(1);
-    app.advance(std::time::Duration::from_millis(500));
+    app.advance(Duration::from_millis(500));
     wait_for_reload(app, "token", "rejected", 1);
 }
 
@@ -48,12 +50,15 @@ fn a_changed_token_is_tried_by_itself_and_its_balance_is_stored_at_once() {
 
 #[test]
 fn a_changed_token_is_found_within_the_interval_without_a_signal() {
-    for (interval, millis) in [("5s", 5_000), ("100ms", 100)] {
+    for (interval, millis) in [("8s", 8_000), ("160ms", 160)] {
         let files = Files::new();
         let app = files.service().set("D7B_RELOAD_INTERVAL", interval).start();
         files.write("new-token");
 
-        app.advance(std::time::Duration::from_millis(millis));
+        // It is looked at twice before the interval ends.
+        app.advance(Duration::from_millis(millis * 3 / 4));
+        app.wait_until_parked(0);
+        app.advance(Duration::from_millis(millis / 16));
 
         wait_for_reload(&app, "token", "taken", 1);
         assert_eq!(shown(&app), ["new-token"]);
@@ -124,7 +129,7 @@ fn a_changed_token_that_d7_refuses_for_a_moment_only_is_taken() {
     app.hang_up();
     app.wait_for_d7(2);
     app.wait_until_parked(1);
-    app.advance(std::time::Duration::from_millis(500));
+    app.advance(Duration::from_millis(500));
 
     wait_for_reload(&app, "token", "taken", 1);
     assert_eq!(shown(&app), ["old-token", "new-token", "new-token"]);

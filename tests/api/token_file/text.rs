@@ -37,12 +37,11 @@ fn a_token_file_that_vanishes_and_comes_back_changes_nothing() {
     let app = files.service().start();
 
     fs::remove_file(files.path("token")).unwrap();
-    app.advance_s(5);
-    wait_for_reload(&app, "token", "refused", 1);
-    for _ in 0..3 {
-        app.wait_until_parked(0);
+    for _ in 0..5 {
         app.advance_s(5);
+        app.wait_until_parked(0);
     }
+    wait_for_reload(&app, "token", "refused", 1);
     let response = app.balance();
     files.write("old-token");
     app.hang_up();

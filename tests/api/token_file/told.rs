@@ -162,6 +162,33 @@ fn a_token_that_says_when_it_ends_is_told_of_in_time() {
 }
 
 #[test]
+fn the_end_of_the_token_that_stands_by_is_told_of_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("secondary");
+    fs::write(&path, ending_in(12)).unwrap();
+
+    let service = Service::start(&[("D7B_TOKEN_SECONDARY_FILE", path.to_str().unwrap())]);
+
+    let told = service.process.wait_for_event("token_expiring");
+    assert_eq!(
+        (&told["file"], &told["hours"]),
+        (&"token_secondary".into(), &12.into())
+    );
+}
+
+#[test]
+fn what_looks_wrong_with_a_changed_token_is_told_when_it_is_tried() {
+    let (directory, service) = start(OLD);
+
+    write(&directory, "Bearer MARKER_PASTED");
+    let told = service.process.wait_for_event("token_offered");
+
+    let doubt = told["doubt"].as_str().unwrap();
+    assert!(doubt.contains("white space"), "{doubt}");
+    assert!(!service.stop().said().contains("MARKER_PASTED"));
+}
+
+#[test]
 fn a_token_that_says_that_it_has_ended_is_told_of_and_tried_all_the_same() {
     let (_directory, service) = start(&ending_in(-2));
 

@@ -1,8 +1,10 @@
+use std::time::Duration;
+
 use secrecy::SecretString;
 
-use super::{Credentials, Event, Standing, What};
+use super::{Credentials, Event, Look, What};
 use crate::{
-    balance::credential::{Credential, Found, Kept, Role},
+    balance::credential::{Credential, Kept, Role},
     clock::MonoTime,
 };
 
@@ -11,7 +13,7 @@ fn now() -> MonoTime {
 }
 
 fn named(name: &str) -> Credential {
-    Credential::new(SecretString::from(name), None)
+    Credential::new(SecretString::from(name), None, None)
 }
 
 fn alone() -> Credentials {
@@ -22,29 +24,29 @@ fn with_standby() -> Credentials {
     Credentials::new(named("one"), Some(named("spare")))
 }
 
-fn kept(primary: &str) -> Kept {
+fn failed_over() -> Credentials {
+    let mut credentials = with_standby();
+    credentials.rejected();
+    credentials.accepted(&named("spare"));
+    credentials
+}
+
+fn kept(primary: Result<&str, &str>, secondary: Option<&str>) -> Kept {
     Kept {
-        primary: Ok(named(primary)),
-        secondary: None,
+        primary: primary.map(named).map_err(str::to_owned),
+        secondary: secondary.map(|name| Ok(named(name))),
     }
 }
 
-fn both(primary: &str, secondary: &str) -> Kept {
-    Kept {
-        primary: Ok(named(primary)),
-        secondary: Some(Ok(named(secondary))),
-    }
+fn only(primary: &str) -> Kept {
+    kept(Ok(primary), None)
 }
 
-fn unusable() -> Kept {
-    Kept {
-        primary: Found::Err("is empty".to_owned()),
-        secondary: None,
-    }
-}
-
-fn trusted(credentials: &mut Credentials, kept: Kept) -> Vec<Event> {
-    credentials.look(kept, Standing::Trusted, now())
+/// Looks twice, so that what is there counts.
+fn settle(credentials: &mut Credentials, kept: Kept) -> Vec<Event> {
+    let mut told = credentials.look(kept.clone(), Look::Passing);
+    told.extend(credentials.look(kept, Look::Passing));
+    told
 }
 
 fn primary(what: What) -> Vec<Event> {
@@ -55,222 +57,274 @@ fn is_in_force(credentials: &Credentials, name: &str) -> bool {
     *credentials.in_force() == named(name)
 }
 
-fn is_offered(credentials: &Credentials, name: &str) -> bool {
-    credentials
-        .offered()
-        .is_some_and(|(offered, due)| *offered == named(name) && due == now())
+fn is_untried(credentials: &Credentials, name: &str) -> bool {
+    credentials.untried() == Some(&named(name))
 }
 
 #[test]
 fn an_unchanged_one_is_nothing_to_tell() {
-    for standing in [Standing::Trusted, Standing::Doubted, Standing::Rejected] {
+    for look in [Look::Passing, Look::Doubting, Look::Ordered] {
         let mut credentials = with_standby();
 
-        assert_eq!(credentials.look(both("one", "spare"), standing, now()), []);
-        assert!(is_in_force(&credentials, "one"));
-        assert!(credentials.offered().is_none());
+        let told = credentials.look(kept(Ok("one"), Some("spare")), look);
+
+        assert_eq!(told, []);
+        assert!(is_in_force(&credentials, "one") && credentials.offered().is_none());
         assert!(!credentials.is_pending(Role::Primary));
     }
 }
 
 #[test]
-fn a_changed_one_is_offered_once_and_in_force_when_it_is_adopted() {
-    let mut credentials = alone();
+fn a_change_counts_when_it_is_there_twice_or_when_it_matters() {
+    for (look, times) in [(Look::Passing, 2), (Look::Doubting, 1), (Look::Ordered, 1)] {
+        let mut credentials = alone();
 
-    assert_eq!(
-        trusted(&mut credentials, kept("two")),
-        primary(What::Offered)
-    );
-    assert_eq!(trusted(&mut credentials, kept("two")), []);
+        for _ in 1..times {
+            assert_eq!(credentials.look(only("two"), look), [], "{look:?}");
+        }
 
-    assert!(is_in_force(&credentials, "one") && is_offered(&credentials, "two"));
-    assert!(credentials.is_pending(Role::Primary));
-    assert_eq!(credentials.adopt(), Some(What::Adopted.of(Role::Primary)));
-    assert!(is_in_force(&credentials, "two") && credentials.offered().is_none());
-    assert!(!credentials.is_pending(Role::Primary));
-    assert_eq!(trusted(&mut credentials, kept("two")), []);
-    assert_eq!(credentials.adopt(), None);
+        let told = credentials.look(only("two"), look);
+        assert_eq!(told, primary(What::Offered), "{look:?}");
+        assert!(is_untried(&credentials, "two") && is_in_force(&credentials, "one"));
+    }
 }
 
 #[test]
-fn one_that_was_turned_down_is_not_tried_again_until_it_changes_or_somebody_asks() {
+fn what_is_still_being_written_is_not_offered() {
     let mut credentials = alone();
-    trusted(&mut credentials, kept("two"));
 
-    let told = credentials.turn_down();
+    for half in ["t", "tw", "two", "two and", "two and a half"] {
+        assert_eq!(credentials.look(only(half), Look::Passing), []);
+    }
+
+    assert!(credentials.offered().is_none());
+    assert_eq!(
+        credentials.look(only("two and a half"), Look::Passing),
+        primary(What::Offered)
+    );
+}
+
+#[test]
+fn a_place_that_is_unusable_for_a_moment_is_nothing_to_tell() {
+    let mut credentials = alone();
+
+    assert_eq!(credentials.look(kept(Err("gone"), None), Look::Passing), []);
+    assert_eq!(settle(&mut credentials, only("one")), []);
+
+    assert!(!credentials.is_pending(Role::Primary));
+}
+
+#[test]
+fn one_that_is_accepted_is_in_force() {
+    let mut credentials = alone();
+    settle(&mut credentials, only("two"));
+    assert!(credentials.is_pending(Role::Primary));
+
+    let told = credentials.accepted(&named("two"));
+
+    assert_eq!(told, Some(What::Adopted.of(Role::Primary)));
+    assert!(is_in_force(&credentials, "two") && credentials.offered().is_none());
+    assert!(!credentials.is_pending(Role::Primary));
+    assert_eq!(settle(&mut credentials, only("two")), []);
+    assert_eq!(credentials.accepted(&named("two")), None);
+}
+
+#[test]
+fn none_is_ever_replaced_but_by_one_that_was_accepted() {
+    for is_rejected in [false, true] {
+        for is_certain in [false, true] {
+            let mut credentials = alone();
+            if is_rejected {
+                credentials.rejected();
+            }
+            for look in [Look::Passing, Look::Passing, Look::Doubting, Look::Ordered] {
+                credentials.look(only("two"), look);
+                credentials.declined(&named("two"), is_certain, now());
+                assert!(is_in_force(&credentials, "one"), "{look:?}");
+            }
+            credentials.accepted(&named("one"));
+
+            assert!(is_in_force(&credentials, "one") && !credentials.is_rejected());
+            assert_eq!(credentials.rival(), Some(&named("two")));
+        }
+    }
+}
+
+#[test]
+fn one_that_was_turned_down_is_not_offered_again_until_it_changes_or_somebody_orders_it() {
+    let mut credentials = alone();
+    settle(&mut credentials, only("two"));
+
+    let told = credentials.declined(&named("two"), true, now());
 
     assert_eq!(told, Some(What::TurnedDown.of(Role::Primary)));
-    assert!(is_in_force(&credentials, "one") && credentials.offered().is_none());
+    assert_eq!(credentials.declined(&named("two"), true, now()), None);
+    assert_eq!(settle(&mut credentials, only("two")), []);
+    assert_eq!(credentials.look(only("two"), Look::Doubting), []);
+    assert!(credentials.offered().is_none());
     assert!(credentials.is_pending(Role::Primary), "it is visible");
-    assert_eq!(trusted(&mut credentials, kept("two")), []);
+    assert_eq!(credentials.rival(), Some(&named("two")), "a last resort");
     assert_eq!(
-        credentials.look(kept("two"), Standing::Doubted, now()),
-        [],
-        "a moment of doubt is no reason to put in force what is known to be bad"
-    );
-    credentials.forget_refusals();
-    assert_eq!(
-        trusted(&mut credentials, kept("two")),
+        credentials.look(only("two"), Look::Ordered),
         primary(What::Offered)
     );
-    credentials.turn_down();
+    assert!(is_untried(&credentials, "two"));
+    credentials.declined(&named("two"), true, now());
     assert_eq!(
-        trusted(&mut credentials, kept("three")),
+        settle(&mut credentials, only("three")),
         primary(What::Offered)
     );
-    assert_eq!(trusted(&mut credentials, kept("two")), [], "still known");
-    assert!(credentials.offered().is_none(), "three is taken back");
     assert_eq!(
-        trusted(&mut credentials, kept("one")),
+        settle(&mut credentials, only("one")),
         primary(What::Restored)
     );
     assert!(!credentials.is_pending(Role::Primary));
+}
+
+#[test]
+fn one_without_a_yes_or_a_no_stays_offered_and_is_told_once() {
+    let later = now() + Duration::from_secs(1);
+    let mut credentials = alone();
+    settle(&mut credentials, only("two"));
+
+    let told = credentials.declined(&named("two"), false, now());
+    credentials.postpone(later);
+
+    assert_eq!(told, Some(What::Unproven.of(Role::Primary)));
+    assert_eq!(credentials.declined(&named("two"), false, later), None);
+    assert_eq!(settle(&mut credentials, only("two")), []);
+    assert_eq!(credentials.offered(), Some((&named("two"), Some(later))));
+    assert!(credentials.untried().is_none());
+    credentials.look(only("two"), Look::Ordered);
+    assert!(
+        is_untried(&credentials, "two"),
+        "at once, where it is ordered"
+    );
 }
 
 #[test]
 fn an_offer_is_taken_back_where_its_place_holds_something_else() {
     for (next, told) in [
-        (kept("one"), primary(What::Restored)),
-        (kept("three"), primary(What::Offered)),
-        (unusable(), primary(What::Unusable("is empty".to_owned()))),
+        (only("one"), primary(What::Restored)),
+        (only("three"), primary(What::Offered)),
+        (
+            kept(Err("is empty"), None),
+            primary(What::Unusable("is empty".to_owned())),
+        ),
     ] {
         let mut credentials = alone();
-        trusted(&mut credentials, kept("two"));
+        settle(&mut credentials, only("two"));
 
-        assert_eq!(trusted(&mut credentials, next), told);
+        assert_eq!(settle(&mut credentials, next), told);
 
-        assert!(!is_offered(&credentials, "two"));
-        assert!(is_in_force(&credentials, "one"));
+        assert!(!is_untried(&credentials, "two") && is_in_force(&credentials, "one"));
+        assert_eq!(credentials.accepted(&named("two")), None, "too late");
     }
 }
 
 #[test]
-fn one_without_a_yes_or_a_no_stays_offered_and_is_told_once() {
+fn an_unusable_place_is_told_once_for_each_reason_or_when_somebody_asks() {
     let mut credentials = alone();
-    trusted(&mut credentials, kept("two"));
-    let later = now() + std::time::Duration::from_secs(1);
+    let empty = || kept(Err("is empty"), None);
+    let told = primary(What::Unusable("is empty".to_owned()));
 
-    let told = credentials.postpone(later);
-
-    assert_eq!(told, Some(What::Unproven.of(Role::Primary)));
-    assert_eq!(credentials.postpone(later), None);
-    assert_eq!(trusted(&mut credentials, kept("two")), []);
-    assert!(credentials.offered().is_some_and(|(_, due)| due == later));
-    assert!(is_in_force(&credentials, "one"));
-}
-
-#[test]
-fn an_unusable_place_is_told_once_for_each_reason_and_the_old_one_stays() {
-    let mut credentials = alone();
-    let empty = || primary(What::Unusable("is empty".to_owned()));
-    let missing = Kept {
-        primary: Err("cannot be read".to_owned()),
-        secondary: None,
-    };
-
-    assert_eq!(trusted(&mut credentials, unusable()), empty());
-    assert_eq!(trusted(&mut credentials, unusable()), []);
+    assert_eq!(settle(&mut credentials, empty()), told);
+    assert_eq!(settle(&mut credentials, empty()), []);
     assert!(credentials.is_pending(Role::Primary));
-    assert_eq!(trusted(&mut credentials, missing).len(), 1);
-    assert_eq!(trusted(&mut credentials, unusable()), empty());
+    assert_eq!(credentials.look(empty(), Look::Ordered), told);
     assert_eq!(
-        trusted(&mut credentials, kept("one")),
+        settle(&mut credentials, kept(Err("is gone"), None)).len(),
+        1
+    );
+    assert_eq!(settle(&mut credentials, empty()), told);
+    assert_eq!(
+        settle(&mut credentials, only("one")),
         primary(What::Restored)
     );
-    assert!(is_in_force(&credentials, "one"));
     assert!(!credentials.is_pending(Role::Primary));
 }
 
 #[test]
-fn where_the_one_in_force_is_rejected_a_changed_one_takes_its_place_at_once() {
-    for standing in [Standing::Doubted, Standing::Rejected] {
-        let mut credentials = alone();
-        trusted(&mut credentials, kept("two"));
-
-        let told = credentials.look(kept("two"), standing, now());
-
-        assert_eq!(told, primary(What::Replaced));
-        assert!(is_in_force(&credentials, "two") && credentials.offered().is_none());
-    }
-}
-
-#[test]
-fn where_nothing_is_left_to_lose_even_one_that_was_turned_down_is_put_in_force() {
-    let mut credentials = alone();
-    trusted(&mut credentials, kept("two"));
-    credentials.turn_down();
-
-    let told = credentials.look(kept("two"), Standing::Rejected, now());
-
-    assert_eq!(told, primary(What::Replaced));
-    assert!(is_in_force(&credentials, "two"));
-}
-
-#[test]
-fn one_that_stands_by_is_replaced_without_a_proof() {
+fn one_that_only_stands_by_is_replaced_without_a_trial() {
     let mut credentials = with_standby();
 
-    let told = trusted(&mut credentials, both("one", "new spare"));
+    let told = settle(&mut credentials, kept(Ok("one"), Some("new spare")));
 
     assert_eq!(told, [What::Replaced.of(Role::Secondary)]);
-    assert!(is_in_force(&credentials, "one"));
     assert_eq!(credentials.standby(), Some(&named("new spare")));
+    assert!(!credentials.is_standby_next(), "there is no need for it");
+    credentials.rejected();
+    settle(&mut credentials, kept(Ok("one"), Some("newer spare")));
+    assert!(credentials.is_standby_next(), "it may be what is needed");
 }
 
 #[test]
-fn the_one_that_stood_by_stays_in_force_until_the_first_changes() {
-    let mut credentials = with_standby();
+fn one_that_is_the_same_as_the_other_is_none_that_stands_by() {
+    let credentials = Credentials::new(named("one"), Some(named("one")));
 
-    let told = credentials.fail_over();
+    assert_eq!(credentials.standby(), None);
+    assert_eq!(alone().standby(), None);
+}
 
-    assert_eq!(told, What::FailedOver.of(Role::Secondary));
-    assert!(is_in_force(&credentials, "spare"));
+#[test]
+fn the_one_that_stood_by_stays_in_force_until_the_first_changes_and_is_accepted() {
+    let mut credentials = failed_over();
+    assert!(is_in_force(&credentials, "spare") && !credentials.is_rejected());
     assert_eq!(credentials.standby(), Some(&named("one")));
-    assert_eq!(trusted(&mut credentials, both("one", "spare")), []);
-    assert_eq!(
-        trusted(&mut credentials, both("two", "spare")),
-        primary(What::Offered)
-    );
-    assert!(is_in_force(&credentials, "spare"), "until it is proved");
-    credentials.adopt();
+
+    assert_eq!(settle(&mut credentials, kept(Ok("one"), Some("spare"))), []);
+    let told = settle(&mut credentials, kept(Ok("two"), Some("spare")));
+
+    assert_eq!(told, primary(What::Offered));
+    assert!(is_in_force(&credentials, "spare"));
+    credentials.accepted(&named("two"));
     assert!(is_in_force(&credentials, "two"));
     assert_eq!(credentials.role_in_force(), Role::Primary);
     assert_eq!(credentials.standby(), Some(&named("spare")));
 }
 
 #[test]
-fn the_second_one_is_proved_too_where_it_is_in_force() {
-    let mut credentials = with_standby();
-    credentials.fail_over();
+fn the_second_one_is_tried_too_where_it_is_in_force() {
+    let mut credentials = failed_over();
 
-    let told = trusted(&mut credentials, both("one", "new spare"));
+    let told = settle(&mut credentials, kept(Ok("one"), Some("new spare")));
 
     assert_eq!(told, [What::Offered.of(Role::Secondary)]);
-    assert!(is_in_force(&credentials, "spare"));
+    assert!(is_in_force(&credentials, "spare") && is_untried(&credentials, "new spare"));
 }
 
 #[test]
-fn of_two_that_change_at_once_the_first_is_proved_first() {
-    let mut credentials = with_standby();
-    credentials.fail_over();
+fn of_two_that_change_at_once_the_first_is_tried_first_and_the_other_stands_by() {
+    let mut credentials = failed_over();
 
-    let told = trusted(&mut credentials, both("two", "new spare"));
+    let told = settle(&mut credentials, kept(Ok("two"), Some("new spare")));
 
-    assert_eq!(told, primary(What::Offered));
-    credentials.turn_down();
-    let then = trusted(&mut credentials, both("two", "new spare"));
-    assert_eq!(then, [What::Offered.of(Role::Secondary)]);
+    assert_eq!(told.len(), 2);
+    assert!(is_untried(&credentials, "two"));
+    credentials.accepted(&named("two"));
+    assert!(credentials.offered().is_none());
+    assert_eq!(credentials.standby(), Some(&named("new spare")));
+}
+
+#[test]
+fn what_looks_wrong_with_a_changed_one_is_told_with_it() {
+    let doubted = Credential::new(SecretString::from("a b"), None, Some("white space"));
+    let found = Kept {
+        primary: Ok(doubted),
+        secondary: None,
+    };
+
+    let told = alone().look(found, Look::Ordered);
+
+    assert_eq!(told[0].doubt, Some("white space"));
 }
 
 #[test]
 fn no_debug_shows_a_secret() {
     let mut credentials = with_standby();
-    trusted(&mut credentials, both("two", "new spare"));
+    settle(&mut credentials, kept(Ok("MARKER"), Some("MARKER 2")));
 
-    let shown = format!("{credentials:?} {:?}", both("MARKER", "MARKER"));
+    let shown = format!("{credentials:?} {:?}", only("MARKER"));
 
-    for secret in ["one", "two", "spare", "MARKER"] {
-        assert!(!shown.contains(&format!("\"{secret}")), "{shown}");
-    }
     assert!(!shown.contains("MARKER"), "{shown}");
 }
