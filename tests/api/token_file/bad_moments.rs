@@ -141,6 +141,31 @@ fn a_second_token_that_there_was_no_time_for_is_what_the_next_refresh_begins_wit
     let files = Files::new();
     let app = files
         .service_with_secondary()
+        .set("D7B_UPSTREAM_TIMEOUT", "20s")
+        .start();
+    app.d7.next(answer(401, REJECTION));
+    let gate = app.hold_next(answer(401, REJECTION));
+
+    let caller = app.balance_behind();
+    app.wait_until_parked(1);
+    app.advance(Duration::from_millis(500));
+    app.wait_for_d7(2);
+    app.advance_s(20);
+    gate.open();
+    let failed = caller.join().unwrap();
+    app.advance_s(1);
+    let recovered = app.balance();
+
+    assert_rejected(&failed);
+    assert_eq!(recovered.status, 200);
+    assert_eq!(shown(&app), ["old-token", "old-token", "spare-token"]);
+}
+
+#[test]
+fn a_second_token_that_got_no_answer_is_what_the_next_refresh_begins_with() {
+    let files = Files::new();
+    let app = files
+        .service_with_secondary()
         .set("D7B_UPSTREAM_TIMEOUT", "700ms")
         .start();
     app.d7.reject("old-token");
