@@ -74,6 +74,9 @@ pub enum FileError {
         "no key of the file has the id {0}; `d7-balance key list` shows the ids that there are"
     )]
     Unknown(KeyId),
+    /// Two parts of a change are about the same text: a fault of this program.
+    #[error("the change would not leave the key file in order; edit it by hand")]
+    Overlap,
     /// The new file cannot be written.
     #[error("the key file cannot be written")]
     Write(#[source] io::Error),

@@ -199,7 +199,7 @@ fn change<T>(
     if edits.is_empty() {
         return Ok(said);
     }
-    let text = text.after(edits);
+    let text = text.after(edits).ok_or(FileError::Overlap)?;
     parse_file(&text).map_err(FileError::Bad)?;
     replace(directory, &path, &text, before.as_ref()).map_err(FileError::Write)?;
     // The rename is on disk only when the directory is.

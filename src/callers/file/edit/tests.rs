@@ -294,6 +294,25 @@ fn a_client_does_not_lose_its_limit_with_the_key_that_has_it() {
 }
 
 #[test]
+fn a_limit_goes_over_to_the_key_right_before_the_one_that_is_taken_out() {
+    let [a, b, _] = tables(['a', 'b', 'c']);
+    let limit = "rate_limit = \"5/s\"\n";
+    let last = a.replace("aaaaaaaa", "lastlast");
+
+    for (before, after) in [
+        (format!("{a}{last}{limit}"), format!("{a}{limit}")),
+        (format!("{a}{last}{limit}{b}"), format!("{a}{limit}{b}")),
+        (format!("{a}\n{last}{limit}"), format!("{a}{limit}")),
+        (
+            format!("{a}\n{last}{limit}\n{b}"),
+            format!("{a}{limit}\n{b}"),
+        ),
+    ] {
+        assert_eq!(revoked(&before, "lastlast"), after, "{before}");
+    }
+}
+
+#[test]
 fn a_file_that_is_not_in_order_or_lacks_the_key_is_left_alone() {
     let [a, b, _] = tables(['a', 'b', 'c']);
     let missing = Path::new("/nowhere/keys.toml");

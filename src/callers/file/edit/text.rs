@@ -104,18 +104,20 @@ impl KeysText {
         })
     }
 
-    /// The text after all `edits`, which do not overlap. Of two at one place
+    /// The text after all `edits`; none if they overlap. Of two at one place
     /// the first is the first in the text.
-    pub(super) fn after(&self, mut edits: Vec<Edit>) -> String {
-        edits.sort_by_key(|edit| edit.at.start);
+    pub(super) fn after(&self, mut edits: Vec<Edit>) -> Option<String> {
+        // What is inserted where a cut begins comes before the cut.
+        edits.sort_by_key(|edit| (edit.at.start, edit.at.end));
         let (mut text, mut done) = (String::with_capacity(self.text.len()), 0);
         for Edit { at, with } in edits {
-            text.push_str(&self.text[done..at.start]);
+            // Not by an index: its panic would show the file.
+            text.push_str(self.text.get(done..at.start)?);
             text.push_str(&with);
             done = at.end;
         }
-        text.push_str(&self.text[done..]);
-        text
+        text.push_str(self.text.get(done..)?);
+        Some(text)
     }
 
     /// Gives the field of a key another value, or the key the field.
@@ -284,5 +286,26 @@ fn places(keys: &Item) -> Option<Vec<Place>> {
             .iter()
             .map(|value| Place::of(value.span(), value.as_inline_table()?))
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KeysText, cut, insert};
+
+    #[test]
+    fn edits_that_overlap_are_refused_and_those_that_touch_are_not() {
+        let text = KeysText::new("# abcdef".to_owned()).unwrap();
+        let insert = |at| insert(at, "+".to_owned());
+
+        for (edits, after) in [
+            (vec![cut(3..5), cut(5..6), insert(3)], Some("# a+ef\n")),
+            (vec![insert(5), cut(3..5)], Some("# a+def\n")),
+            (vec![cut(3..5), cut(4..6)], None),
+            (vec![cut(3..5), insert(4)], None),
+            (vec![cut(3..100)], None),
+        ] {
+            assert_eq!(text.after(edits).as_deref(), after);
+        }
     }
 }
