@@ -2,8 +2,10 @@
 //! need no running service.
 
 pub mod keys;
+mod output;
 
 use std::{
+    ffi::OsString,
     io::{self, Read, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
     time::Duration,
@@ -12,6 +14,7 @@ use std::{
 use clap::{Parser, Subcommand};
 
 use self::keys::KeyCommand;
+pub use self::output::{complain, print};
 
 /// Holds a D7 Networks API token and answers an authenticated GET /balance from
 /// a cache, so that the token need not spread.
@@ -39,6 +42,33 @@ pub enum Command {
     Healthcheck,
     /// Read settings and files as `serve` would, and say what is wrong
     CheckConfig,
+}
+
+/// What the arguments ask for.
+#[derive(Debug)]
+pub enum Asked {
+    /// A command.
+    Command(Command),
+    /// To know something of the program: its help, or its version.
+    Text(String),
+}
+
+/// Arguments that make no sense: everything that there is to say of them. What
+/// was typed stands in it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(String);
+
+/// Reads the arguments, the program's name first.
+///
+/// # Errors
+/// Where they make no sense.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Asked, UsageError> {
+    match Cli::try_parse_from(arguments) {
+        Ok(cli) => Ok(Asked::Command(cli.command.unwrap_or(Command::Serve))),
+        Err(answer) if answer.use_stderr() => Err(UsageError(answer.to_string())),
+        Err(answer) => Ok(Asked::Text(answer.to_string())),
+    }
 }
 
 /// Why a service does not count as ready.

@@ -1,12 +1,11 @@
 //! The program: subcommands, and the one place with exit codes.
 
-use std::{io::Write, process::ExitCode};
+use std::process::ExitCode;
 
-use clap::Parser;
 use d7_balance::{
     app::{App, Prepared, Seams},
     cli::{
-        self, Cli, Command,
+        self, Asked, Command, UsageError,
         keys::{self, KeyCommand},
     },
     clock::{Clock, SystemClock},
@@ -15,7 +14,6 @@ use d7_balance::{
     shutdown::Signals,
     telemetry,
 };
-use secrecy::{ExposeSecret, SecretString};
 
 /// Bad configuration or usage: `EX_USAGE` of sysexits.h.
 const MISUSED: u8 = 64;
@@ -23,23 +21,11 @@ const MISUSED: u8 = 64;
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(asked) => {
-            let printed = asked.print();
-            return match (asked.use_stderr(), printed) {
-                (true, _) => ExitCode::from(MISUSED),
-                (false, Ok(())) => ExitCode::SUCCESS,
-                (false, Err(_)) => ExitCode::FAILURE,
-            };
-        }
-    };
-    match run(cli.command.unwrap_or(Command::Serve)) {
+    match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let is_misuse = failure.is::<ConfigErrors>();
-            complain(&*failure);
-            if is_misuse {
+            cli::complain(&*failure);
+            if failure.is::<UsageError>() || failure.is::<ConfigErrors>() {
                 ExitCode::from(MISUSED)
             } else {
                 ExitCode::FAILURE
@@ -48,7 +34,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<(), Failure> {
+fn run() -> Result<(), Failure> {
+    let command = match cli::parse(std::env::args_os())? {
+        Asked::Command(command) => command,
+        Asked::Text(text) => return Ok(cli::print(&text.into())?),
+    };
     match command {
         Command::Serve => serve(Draft::read(config::environment()), None),
         Command::Demo => {
@@ -61,7 +51,7 @@ fn run(command: Command) -> Result<(), Failure> {
         )?),
         Command::CheckConfig => {
             let prepared = Prepared::new(Draft::read(config::environment()))?;
-            print(&SecretString::from(prepared.config().redacted()))
+            Ok(cli::print(&prepared.config().redacted().into())?)
         }
     }
 }
@@ -69,10 +59,10 @@ fn run(command: Command) -> Result<(), Failure> {
 fn key(command: KeyCommand) -> Result<(), Failure> {
     let now = SystemClock::new().wall();
     match command {
-        KeyCommand::New(args) => print(&keys::make(args, now)?),
+        KeyCommand::New(args) => Ok(cli::print(&keys::make(args, now)?)?),
         KeyCommand::InFile(command) => {
             let path = command.path(config::environment())?;
-            print(&keys::run(command, path, now)?)
+            Ok(cli::print(&keys::run(command, path, now)?)?)
         }
     }
 }
@@ -85,7 +75,7 @@ fn serve(draft: Draft, demo: Option<Demo>) -> Result<(), Failure> {
         let signals = Signals::of_process()?;
         let app = App::bind(prepared, Seams::of_process(Some(log.dropped())))?;
         if let Some(demo) = &demo {
-            print(&demo.announcement(app.addr(), app.admin_addr()))?;
+            cli::print(&demo.announcement(app.addr(), app.admin_addr()))?;
         }
         Ok(app.run_until(signals).await?)
     });
@@ -93,29 +83,4 @@ fn serve(draft: Draft, demo: Option<Demo>) -> Result<(), Failure> {
     // file that hangs. Everything that matters has ended.
     std::mem::forget(system);
     ended
-}
-
-/// Prints what a command was asked for; a key may stand in it.
-fn print(text: &SecretString) -> Result<(), Failure> {
-    Ok(std::io::stdout().write_all(text.expose_secret().as_bytes())?)
-}
-
-/// Says what went wrong, with its causes.
-#[expect(
-    clippy::print_stderr,
-    reason = "there may be no log, and this is for whoever started it"
-)]
-fn complain(failure: &(dyn std::error::Error + 'static)) {
-    eprint!("d7-balance: ");
-    if failure.is::<ConfigErrors>() {
-        eprint!("the configuration cannot be used:\n{failure}");
-        return;
-    }
-    let mut text = failure.to_string();
-    let mut cause = failure.source();
-    while let Some(next) = cause {
-        text = format!("{text}: {next}");
-        cause = next.source();
-    }
-    eprintln!("{text}");
 }

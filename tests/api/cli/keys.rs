@@ -1,6 +1,7 @@
 //! The key commands. Here `key new`: a key shown once, a record kept.
 
 mod list;
+mod misplaced;
 mod revoke;
 mod rotate;
 mod safety;
