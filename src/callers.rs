@@ -2,7 +2,7 @@
 //!
 //! Keys are kept as digests only. A lookup by id and one comparison in constant
 //! time decide; an unknown id costs the same as a wrong secret. Whoever is
-//! denied learns nothing about why, the log does ([`Denial`]).
+//! denied learns nothing about why, the log does ([`Denied`]).
 //!
 //! The table is replaced whole while requests are served ([`KeyTable::replace`]):
 //! what a client has used of its limit, and its counters, go over to the next.
@@ -111,6 +111,24 @@ impl Denial {
             Self::WrongSecret => "wrong_secret",
             Self::Expired => "expired",
         }
+    }
+}
+
+/// A denial, and whose key it is about.
+#[derive(Clone)]
+pub struct Denied {
+    /// Why.
+    pub reason: Denial,
+    /// Who has proved to hold the key that has ended; in all other cases nothing
+    /// is proved, and this is none. For the log: it is told to nobody else, and
+    /// counts for nothing.
+    pub caller: Option<Caller>,
+}
+
+impl From<Denial> for Denied {
+    fn from(reason: Denial) -> Self {
+        let caller = None;
+        Self { reason, caller }
     }
 }
 
@@ -234,24 +252,28 @@ impl KeyTable {
     /// Says whose key `presented` is.
     ///
     /// # Errors
-    /// Why it is nobody's.
-    pub fn authenticate(&self, presented: &str, now: SystemTime) -> Result<Caller, Denial> {
+    /// Why it is nobody's, or whose it was.
+    pub fn authenticate(&self, presented: &str, now: SystemTime) -> Result<Caller, Denied> {
         let presented = PresentedKey::parse(presented).ok_or(Denial::Malformed)?;
         let digest = presented.digest();
         let keys = self.keys.load();
         let Some(key) = keys.get(&presented.id()) else {
             // The same work as for a known id, so that time tells no ids.
             return match digest.matches(&Digest::default()) {
-                true | false => Err(Denial::Unknown),
+                true | false => Err(Denial::Unknown.into()),
             };
         };
         if !digest.matches(&key.digest) {
-            return Err(Denial::WrongSecret);
+            return Err(Denial::WrongSecret.into());
         }
+        let caller = Caller(Arc::clone(key));
         if key.expires.is_some_and(|end| end <= now) {
-            return Err(Denial::Expired);
+            return Err(Denied {
+                reason: Denial::Expired,
+                caller: Some(caller),
+            });
         }
-        Ok(Caller(Arc::clone(key)))
+        Ok(caller)
     }
 }
 

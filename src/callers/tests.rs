@@ -9,7 +9,7 @@ use std::{
 
 use secrecy::ExposeSecret;
 
-use super::{Caller, Denial, KeyRecord, KeyTable, key::NewKey, limit::RateLimit};
+use super::{Caller, Denial, Denied, KeyRecord, KeyTable, key::NewKey, limit::RateLimit};
 use crate::{clock::ManualClock, metrics::Metrics};
 
 /// A table, its clock and its figures.
@@ -38,6 +38,11 @@ impl Fixture {
     }
 
     fn authenticate(&self, key: &NewKey) -> Result<Caller, Denial> {
+        let authenticated = self.decide(key);
+        authenticated.map_err(|denied| denied.reason)
+    }
+
+    fn decide(&self, key: &NewKey) -> Result<Caller, Denied> {
         let presented = key.key.expose_secret();
         self.table.authenticate(presented, SystemTime::UNIX_EPOCH)
     }
@@ -119,6 +124,36 @@ fn another_secret_or_expiry_under_the_same_id_holds_from_the_replacement_on() {
     };
     fixture.table.replace(vec![expired]);
     assert_eq!(fixture.authenticate(&before).err(), Some(Denial::Expired));
+}
+
+#[test]
+fn of_those_denied_only_the_holder_of_an_expired_key_is_known_and_nothing_is_counted() {
+    let (expired, wrong, unknown) = (key(), key(), key());
+    let ended = KeyRecord {
+        expires: Some(SystemTime::UNIX_EPOCH),
+        ..record("a", &expired, Some("1/h"))
+    };
+    let of_another = KeyRecord {
+        digest: unknown.digest,
+        ..record("a", &wrong, None)
+    };
+    let fixture = Fixture::new(vec![ended, of_another]);
+
+    let known = [&expired, &wrong, &unknown].map(|key| {
+        let denied = fixture.decide(key).err().unwrap();
+        let caller = denied.caller.as_ref();
+        (denied.reason, caller.map(|caller| *caller.key_id()))
+    });
+
+    assert_eq!(
+        known,
+        [
+            (Denial::Expired, Some(expired.id)),
+            (Denial::WrongSecret, None),
+            (Denial::Unknown, None),
+        ]
+    );
+    assert_eq!(fixture.counted("a"), Some([0, 0]));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web::Data}
 
 use super::{problem::ApiError, request_log::RequestFacts};
 use crate::{
-    callers::{Caller, Denial, KeyTable},
+    callers::{Caller, Denial, Denied, KeyTable},
     clock::Clock,
 };
 
@@ -45,9 +45,12 @@ fn authenticate(request: &HttpRequest) -> Result<Authenticated, ApiError> {
                 None => Ok(Authenticated),
             }
         }
-        Err(denial) => {
-            RequestFacts::note(request, |facts| facts.denial = Some(denial));
-            Err(match denial {
+        Err(Denied { reason, caller }) => {
+            RequestFacts::note(request, |facts| {
+                facts.caller = caller;
+                facts.denial = Some(reason);
+            });
+            Err(match reason {
                 Denial::Ambiguous => ApiError::AmbiguousCredential,
                 denial => ApiError::Unauthorized(denial),
             })
@@ -55,11 +58,11 @@ fn authenticate(request: &HttpRequest) -> Result<Authenticated, ApiError> {
     }
 }
 
-fn identify(request: &HttpRequest, keys: &KeyTable, clock: &dyn Clock) -> Result<Caller, Denial> {
+fn identify(request: &HttpRequest, keys: &KeyTable, clock: &dyn Clock) -> Result<Caller, Denied> {
     let mut headers = request.headers().get_all(header::AUTHORIZATION);
     let header = headers.next().ok_or(Denial::Missing)?;
     if headers.next().is_some() {
-        return Err(Denial::Ambiguous);
+        return Err(Denial::Ambiguous.into());
     }
     let presented = bearer(header.as_bytes()).ok_or(Denial::Missing)?;
     // A key is ASCII: what cannot be read as text cannot be one.

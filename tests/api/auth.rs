@@ -96,7 +96,7 @@ fn several_keys_of_one_client_work_until_each_expires() {
         format!(
             "[[keys]]\nclient = \"billing\"\nid = \"{}\"\nsha256 = \"{}\"\n\
              expires = 2026-11-23T01:00:10Z\n\
-             [[keys]]\nclient = \"billing\"\nid = \"{}\"\nsha256 = \"{}\"\n",
+             [[keys]]\nclient = \"billing\"\nid = \"{}\"\nsha256 = \"{}\"\nrate_limit = \"5/h\"\n",
             one.id, one.digest, two.id, two.digest
         ),
     )
@@ -115,7 +115,24 @@ fn several_keys_of_one_client_work_until_each_expires() {
     assert_eq!(ask(&one).status, 200);
     app.advance(Duration::from_millis(1));
 
-    assert_eq!((ask(&one).status, ask(&two).status), (401, 200));
+    let challenge = (
+        "www-authenticate",
+        "Bearer realm=\"d7-balance\", error=\"invalid_token\"",
+    );
+    for _ in 0..3 {
+        // Nothing tells the caller that its client is known.
+        let denied = ask(&one);
+        assert_problem(&denied, unauthorized(), &[challenge]);
+        assert_eq!(denied.header("ratelimit"), None);
+    }
+    let last = ask(&two);
+
+    assert_eq!(last.status, 200);
+    assert_eq!(last.header("ratelimit"), Some("\"client\";r=1;t=2871"));
+    assert_eq!(
+        app.metric("d7b_denied_total{reason=\"expired\"}"),
+        Some(3.0)
+    );
     assert_eq!(
         app.metric("d7b_caller_requests_total{client=\"billing\"}"),
         Some(4.0)

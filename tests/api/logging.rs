@@ -2,7 +2,10 @@
 
 mod secrecy;
 
-use d7_balance::simulator::Step;
+use std::fs;
+
+use ::secrecy::ExposeSecret;
+use d7_balance::{callers::key::NewKey, simulator::Step};
 use serde_json::{Value, json};
 
 use crate::harness::{Connection, process::Service, wait_until};
@@ -126,6 +129,49 @@ fn an_error_is_told_by_its_code_and_a_denial_by_its_reason() {
             ["upstream_unavailable", null, "billing"],
             ["unauthorized", "missing", null],
             ["unauthorized", "malformed", null],
+        ])
+    );
+}
+
+#[test]
+fn a_key_that_has_ended_is_told_by_client_and_id_and_one_that_is_not_proved_is_not() {
+    let expired = NewKey::generate().unwrap();
+    let mut forged = NewKey::generate().unwrap();
+    forged.id = expired.id;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("keys.toml");
+    let table = |key: &NewKey, end: &str| {
+        let (id, digest) = (key.id, key.digest);
+        format!("[[keys]]\nclient = \"web\"\nid = \"{id}\"\nsha256 = \"{digest}\"\n{end}\n")
+    };
+    let text = table(&expired, "expires = 2020-01-31T00:00:00Z");
+    fs::write(&path, text).unwrap();
+    let file = path.to_str().unwrap();
+    let service = Service::start(&[("D7B_KEYS", ""), ("D7B_KEYS_FILE", file)]);
+    let ask = |key: &NewKey| {
+        let request = service.request("GET", "/balance");
+        request.bearer(key.key.expose_secret()).send()
+    };
+
+    let ended = ask(&expired);
+    // The id of a key that is right, with the digest of another.
+    fs::write(&path, table(&forged, "")).unwrap();
+    service.process.signal("HUP");
+    service.process.wait_for_event("keys_reloaded");
+    let wrong = ask(&expired);
+
+    assert_eq!([ended.status, wrong.status], [401; 2]);
+    let told = ["client", "key_id", "denied", "error.kind"];
+    let events = service.wait_for_requests(2);
+    let events: Vec<_> = events
+        .iter()
+        .map(|event| told.map(|of| &event[of]))
+        .collect();
+    assert_eq!(
+        json!(events),
+        json!([
+            ["web", expired.id.as_str(), "expired", "unauthorized"],
+            [null, null, "wrong_secret", "unauthorized"],
         ])
     );
 }

@@ -16,6 +16,7 @@ use crate::callers::{Caller, Denial, limit::Verdict};
 pub(in crate::http) struct RequestFacts {
     /// The pattern of its route.
     pub(in crate::http) route: Option<Cow<'static, str>>,
+    /// Who has proved to hold a key, even one that has ended.
     pub(in crate::http) caller: Option<Caller>,
     pub(in crate::http) denial: Option<Denial>,
     /// Where its client has a limit.
