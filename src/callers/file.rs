@@ -2,63 +2,30 @@
 //! `D7B_KEYS`. Reading takes all of it or nothing; [`edit`] changes the file.
 
 pub mod edit;
+mod problem;
 pub mod text;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     io,
-    ops::Range,
     path::Path,
     time::{Duration, SystemTime},
 };
 
 use serde::Deserialize;
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
+use toml::Spanned;
 
-use self::text::Text;
+pub use self::problem::{KeyProblems, KeysError};
+use self::{
+    problem::{Faulty, Problem, line_of, no_toml},
+    text::Text,
+};
 use super::{
     KeyRecord,
     key::{Digest, KeyId},
     limit::RateLimit,
 };
-
-/// Why a list of keys cannot be used. Tells where, never what stands there.
-#[derive(Debug, thiserror::Error)]
-pub enum KeysError {
-    /// Not TOML of the expected shape.
-    #[error("line {line}: {problem}")]
-    Toml {
-        /// Counted from 1.
-        line: usize,
-        /// What is wrong.
-        problem: String,
-    },
-    /// Keys that cannot be right, all of them.
-    #[error("{}", listed(.0))]
-    Keys(Vec<KeyProblem>),
-    /// Nobody could ask.
-    #[error("holds no key; make one with `d7-balance key new --client NAME`")]
-    Empty,
-}
-
-/// What is wrong with one key.
-#[derive(Debug)]
-pub struct KeyProblem {
-    /// Counted from 1.
-    number: usize,
-    problem: &'static str,
-}
-
-fn listed(problems: &[KeyProblem]) -> String {
-    // A file with thousands of keys is bad for one reason as a rule.
-    const MOST: usize = 20;
-    let told = |KeyProblem { number, problem }: &KeyProblem| format!("key {number}: {problem}");
-    let mut told: Vec<_> = problems.iter().take(MOST).map(told).collect();
-    if let Some(more @ 1..) = problems.len().checked_sub(MOST) {
-        told.push(format!("and {more} more"));
-    }
-    told.join("; ")
-}
 
 /// Why something could not be done with the key file.
 #[derive(Debug, thiserror::Error)]
@@ -74,9 +41,9 @@ pub enum FileError {
         "no key of the file has the id {0}; `d7-balance key list` shows the ids that there are"
     )]
     Unknown(KeyId),
-    /// Two parts of a change are about the same text: a fault of this program.
+    /// The file that would come of a change is none: a fault of this program.
     #[error("the change would not leave the key file in order; edit it by hand")]
-    Overlap,
+    Broken,
     /// The new file cannot be written.
     #[error("the key file cannot be written")]
     Write(#[source] io::Error),
@@ -86,11 +53,11 @@ pub enum FileError {
 #[serde(deny_unknown_fields)]
 struct KeysFile {
     #[serde(default)]
-    keys: Vec<RawKey>,
+    keys: Vec<Spanned<RawKey>>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table")]
 struct RawKey {
     client: String,
     id: String,
@@ -115,14 +82,11 @@ pub fn read(path: &Path) -> Result<Vec<KeyRecord>, FileError> {
 pub fn parse_file(text: &str) -> Result<Vec<KeyRecord>, KeysError> {
     let file: KeysFile =
         toml::from_str(text).map_err(|error| no_toml(text, error.span(), error.message()))?;
-    collect(file.keys.into_iter().map(RawKey::check))
-}
-
-fn no_toml(text: &str, at: Option<Range<usize>>, message: &str) -> KeysError {
-    KeysError::Toml {
-        line: line_of(text, at.map_or(0, |at| at.start)),
-        problem: without_content(message),
-    }
+    let keys = file.keys.into_iter().map(|key| {
+        let line = key.span().start;
+        (Some(line), key.into_inner().check())
+    });
+    collect(keys, |at| line_of(text, at), KeysError::Empty)
 }
 
 /// Reads the inline form: `client:id:sha256hex`, comma-separated.
@@ -131,52 +95,83 @@ fn no_toml(text: &str, at: Option<Range<usize>>, message: &str) -> KeysError {
 /// All keys that are wrong.
 pub fn parse_inline(text: &str) -> Result<Vec<KeyRecord>, KeysError> {
     let entries = text.split(',').map(str::trim).filter(|e| !e.is_empty());
-    collect(entries.map(|entry| {
+    let keys = entries.map(|entry| {
         let mut fields = entry.split(':');
-        match (fields.next(), fields.next(), fields.next(), fields.next()) {
+        let key = match (fields.next(), fields.next(), fields.next(), fields.next()) {
             (Some(client), Some(id), Some(sha256), None) => {
                 check(client, id, sha256, Ok(None), Ok(None))
             }
-            _ => Err(vec!["must be client:id:sha256hex"]),
-        }
-    }))
+            _ => Err(Faulty {
+                problems: vec!["must be client:id:sha256hex".into()],
+                ..Faulty::default()
+            }),
+        };
+        (None, key)
+    });
+    collect(keys, |_| 1, KeysError::EmptyList)
 }
 
 /// A key, or everything that is wrong with it.
-type Checked = Result<KeyRecord, Vec<&'static str>>;
+type Checked = Result<KeyRecord, Faulty>;
 
-fn collect(keys: impl Iterator<Item = Checked>) -> Result<Vec<KeyRecord>, KeysError> {
-    let (mut ids, mut limits) = (HashSet::new(), HashMap::new());
-    let (mut records, mut wrong) = (Vec::new(), Vec::new());
-    for (index, key) in keys.enumerate() {
+/// All keys, each read from its place if it has one.
+fn collect(
+    keys: impl Iterator<Item = (Option<usize>, Checked)>,
+    line_of: impl Fn(usize) -> usize,
+    empty: KeysError,
+) -> Result<Vec<KeyRecord>, KeysError> {
+    let mut known = Known::default();
+    let (mut records, mut wrong) = (Vec::new(), KeyProblems::default());
+    for (index, (at, key)) in keys.enumerate() {
         let number = index + 1;
-        let problems = match key {
+        let faulty = match key {
             Ok(record) => {
-                let mut problems = Vec::new();
-                if !ids.insert(record.id) {
-                    problems.push("has the id of another key; ids are unique");
-                }
-                // A key without a limit leaves its client the others' one.
-                if let Some(limit) = record.rate_limit
-                    && *limits.entry(record.client.clone()).or_insert(limit) != limit
-                {
-                    problems.push("rate_limit differs from that of another key of its client");
-                }
+                let faulty = known.add(number, &record);
                 records.push(record);
-                problems
+                faulty
             }
-            Err(problems) => problems,
+            Err(faulty) => Some(faulty),
         };
-        wrong.extend(
-            problems
-                .into_iter()
-                .map(|problem| KeyProblem { number, problem }),
-        );
+        if let Some(faulty) = faulty {
+            wrong.add(number, || at.map(&line_of), faulty);
+        }
     }
-    match (records, wrong) {
-        (_, wrong) if !wrong.is_empty() => Err(KeysError::Keys(wrong)),
-        (records, _) if records.is_empty() => Err(KeysError::Empty),
-        (records, _) => Ok(records),
+    match records {
+        _ if !wrong.is_empty() => Err(KeysError::Keys(wrong)),
+        records if records.is_empty() => Err(empty),
+        records => Ok(records),
+    }
+}
+
+/// What keys must agree on with those before them, and the numbers of these.
+#[derive(Default)]
+struct Known {
+    ids: HashMap<KeyId, usize>,
+    limits: HashMap<String, (RateLimit, usize, KeyId)>,
+}
+
+impl Known {
+    /// Adds a key; says what is wrong between it and another one.
+    fn add(&mut self, number: usize, key: &KeyRecord) -> Option<Faulty> {
+        let mut problems: Vec<Problem> = Vec::new();
+        let first = *self.ids.entry(key.id).or_insert(number);
+        if first != number {
+            problems.push(format!("has the id of key {first}; ids are unique").into());
+        }
+        // A key without a limit leaves its client the others' one.
+        if let Some(limit) = key.rate_limit {
+            let known = self.limits.entry(key.client.clone());
+            let (other, first, id) = *known.or_insert((limit, number, key.id));
+            if other != limit {
+                let differs = format!("rate_limit differs from that of key {first} ({id})");
+                problems.push(differs.into());
+            }
+        }
+        (!problems.is_empty()).then(|| Faulty {
+            id: Some(key.id),
+            client: Some(key.client.clone()),
+            problems,
+        })
     }
 }
 
@@ -189,7 +184,7 @@ impl RawKey {
         });
         let rate_limit = self.rate_limit.map(|limit| {
             RateLimit::parse(&limit)
-                .ok_or("rate_limit must be N/s, N/m or N/h, N from 1 to 1000000")
+                .ok_or("rate_limit must be N/s, N/m or N/h, N from 1 to 1000000, such as 50/s")
         });
         check(
             &self.client,
@@ -221,16 +216,21 @@ fn check(
             expires,
             rate_limit,
         }),
-        (client, id, digest, expires, rate_limit) => Err([
-            client.err(),
-            id.err(),
-            digest.err(),
-            expires.err(),
-            rate_limit.err(),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()),
+        (client, id, digest, expires, rate_limit) => {
+            let problems = [
+                client.as_ref().err().copied(),
+                id.err(),
+                digest.err(),
+                expires.err(),
+                rate_limit.err(),
+            ];
+            let problems = problems.into_iter().flatten().map(Problem::from);
+            Err(Faulty {
+                id: id.ok(),
+                client: client.ok(),
+                problems: problems.collect(),
+            })
+        }
     }
 }
 
@@ -243,26 +243,6 @@ pub fn is_client_name(text: &str) -> bool {
         }
         [] => false,
     }
-}
-
-/// A message of the TOML reader without the values that it quotes: a digest, or
-/// worse a key, may stand where it does not belong.
-fn without_content(message: &str) -> String {
-    let message = message.lines().next().unwrap_or_default();
-    // Here it quotes names of fields.
-    if message.starts_with("missing field") || message.starts_with("unknown field") {
-        return message.to_owned();
-    }
-    let (problem, expected) = match message.rsplit_once(", expected ") {
-        Some((problem, expected)) => (problem, format!(", expected {expected}")),
-        None => (message, String::new()),
-    };
-    let plain = problem.split(['"', '`']).next().unwrap_or_default();
-    format!("{}{expected}", plain.trim_end())
-}
-
-fn line_of(text: &str, offset: usize) -> usize {
-    1 + text.bytes().take(offset).filter(|b| *b == b'\n').count()
 }
 
 /// Reads RFC 3339, of a time that [`written`] can write.

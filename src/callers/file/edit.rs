@@ -199,8 +199,8 @@ fn change<T>(
     if edits.is_empty() {
         return Ok(said);
     }
-    let text = text.after(edits).ok_or(FileError::Overlap)?;
-    parse_file(&text).map_err(FileError::Bad)?;
+    let text = text.after(edits).ok_or(FileError::Broken)?;
+    parse_file(&text).map_err(|_| FileError::Broken)?;
     replace(directory, &path, &text, before.as_ref()).map_err(FileError::Write)?;
     // The rename is on disk only when the directory is.
     lock.sync_all().map_err(FileError::Write)?;

@@ -62,16 +62,13 @@ fn what_is_wrong_with_a_file_is_told_by_place_and_never_by_content() {
         ),
         (
             table("MARKER", "k3j9x2ab", &sha(), ""),
-            "key 1: client must match",
+            ": client must match",
         ),
-        (table("a", "MARKER", &sha(), ""), "key 1: id must match"),
-        (
-            table("a", "k3j9x2ab", "MARKER", ""),
-            "key 1: sha256 must be",
-        ),
+        (table("a", "MARKER", &sha(), ""), ": id must match"),
+        (table("a", "k3j9x2ab", "MARKER", ""), ": sha256 must be"),
         (
             table("a", "k3j9x2ab", &sha(), "expires = 2027-01-31"),
-            "key 1: expires must be a date and time with an offset",
+            ": expires must be a date and time with an offset",
         ),
         (
             // Past the year 9999 in UTC, where no file could show it.
@@ -81,17 +78,17 @@ fn what_is_wrong_with_a_file_is_told_by_place_and_never_by_content() {
                 &sha(),
                 "expires = 9999-12-31T23:59:59-01:00",
             ),
-            "key 1: expires must be a date and time with an offset",
+            ": expires must be a date and time with an offset",
         ),
         (
             table("a", "k3j9x2ab", &sha(), "color = \"MARKER\""),
-            "unknown field `color`",
+            "unknown field, expected one of `client`",
         ),
         (
             table("a", "k3j9x2ab", &sha(), "rate_limit = \"MARKER\""),
-            "key 1: rate_limit must be N/s, N/m or N/h",
+            ": rate_limit must be N/s, N/m or N/h",
         ),
-        (format!("{good}{good}"), "key 2: has the id of another key"),
+        (format!("{good}{good}"), "has the id of key 1"),
     ] {
         let error = parse_file(&text).unwrap_err().to_string();
         assert!(error.contains(told), "{text:?}: {error}");
@@ -114,10 +111,10 @@ fn keys_of_one_client_must_not_have_different_limits() {
 
     assert_eq!(same[0].rate_limit, None);
     assert_eq!(same[2].rate_limit, RateLimit::parse("50/s"));
-    assert_eq!(
-        error.to_string(),
-        "key 3: rate_limit differs from that of another key of its client"
-    );
+    let differs = "rate_limit differs from that of key 1 (";
+    let error = error.to_string();
+    assert!(error.starts_with("key 3 ("), "{error}");
+    assert!(error.contains(differs), "{error}");
 }
 
 #[test]
@@ -129,11 +126,12 @@ fn all_that_is_wrong_with_keys_is_told_at_once() {
 
     assert_eq!(
         error,
-        "key 1: client must match [a-z0-9][a-z0-9._-]{0,62}; \
-         key 1: sha256 must be 64 lower-case hexadecimal digits; \
-         key 2: id must match [0-9a-z]{8}; \
-         key 2: sha256 must be 64 lower-case hexadecimal digits; \
-         key 2: expires must be a date and time with an offset, such as 2027-01-31T00:00:00Z"
+        "key 1 (k3j9x2ab, line 1): client must match [a-z0-9][a-z0-9._-]{0,62}; \
+         key 1 (k3j9x2ab, line 1): sha256 must be 64 lower-case hexadecimal digits; \
+         key 2 (of a, line 5): id must match [0-9a-z]{8}; \
+         key 2 (of a, line 5): sha256 must be 64 lower-case hexadecimal digits; \
+         key 2 (of a, line 5): expires must be a date and time with an offset, \
+         such as 2027-01-31T00:00:00Z"
     );
 }
 
@@ -171,7 +169,7 @@ fn a_bad_inline_key_is_told_by_its_number() {
             format!("{good}:MARKER"),
             "key 1: must be client:id:sha256hex",
         ),
-        (format!("{good},{good}"), "key 2: has the id of another key"),
+        (format!("{good},{good}"), "has the id of key 1"),
     ] {
         let error = parse_inline(&text).unwrap_err().to_string();
         assert!(error.contains(told), "{text:?}: {error}");

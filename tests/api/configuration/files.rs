@@ -139,16 +139,27 @@ fn keys_are_told_by_place_when_they_are_bad() {
     let key = inline_key();
     let twice = format!("{key},{key}");
     let second = format!("{key},marker-s3cr3t");
+    let id = key.split(':').nth(1).unwrap();
+    let same_id = format!("key 2 ({id} of billing): has the id of key 1");
 
     for (keys, why) in [
         (",", "holds no key"),
         (" ", "holds no key"),
         ("marker-s3cr3t", "key 1: must be client:id:sha256hex"),
         (&second, "key 2: must be client:id:sha256hex"),
-        (&twice, "key 2: has the id of another key"),
-        ("marker s3cr3t:aaaaaaaa:00", "key 1: client must match"),
-        ("billing:marker-s3cr3t:00", "key 1: id must match"),
-        ("billing:aaaaaaaa:marker", "key 1: sha256 must be 64"),
+        (&twice, &*same_id),
+        (
+            "marker s3cr3t:aaaaaaaa:00",
+            "key 1 (aaaaaaaa): client must match",
+        ),
+        (
+            "billing:marker-s3cr3t:00",
+            "key 1 (of billing): id must match",
+        ),
+        (
+            "billing:aaaaaaaa:marker",
+            "key 1 (aaaaaaaa of billing): sha256",
+        ),
     ] {
         assert_refused("D7B_KEYS", keys, why);
     }
@@ -186,7 +197,7 @@ fn a_client_with_two_limits_is_told_by_the_program() {
         );
 
         assert_eq!(ended.code, Some(64), "{ended:?}");
-        let told = "D7B_KEYS_FILE key 2: rate_limit differs from that of another key of its client";
+        let told = "D7B_KEYS_FILE key 2 (bbbbbbbb of billing, line 6): rate_limit differs from that of key 1 (aaaaaaaa)";
         assert!(ended.stderr.contains(told), "{}", ended.stderr);
     }
 }

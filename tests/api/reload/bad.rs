@@ -79,7 +79,7 @@ fn a_file_that_is_not_utf_8_is_refused() {
 fn a_file_with_an_id_twice_is_refused() {
     assert_refused(
         |rig, new| rig.replace(file_of([new, new])),
-        "key 2: has the id of another key",
+        "has the id of key 1",
     );
 }
 
@@ -93,7 +93,7 @@ fn a_file_with_two_limits_for_one_client_is_refused() {
             limited.record.rate_limit = RateLimit::parse("60/s");
             rig.replace(file_of([new, &other, &limited]));
         },
-        "key 3: rate_limit differs",
+        "rate_limit differs from that of key 2",
     );
 }
 

@@ -12,7 +12,7 @@ use toml_edit::{Document, Item, TableLike};
 
 use crate::callers::{
     KeyRecord,
-    file::{KeysError, element, no_toml, record},
+    file::{KeysError, element, problem::no_toml, record},
 };
 
 const BLANKS: [char; 2] = [' ', '\t'];
