@@ -14,7 +14,7 @@ use std::{
 use clap::{Parser, Subcommand};
 
 use self::keys::KeyCommand;
-pub use self::output::{complain, print};
+pub use self::output::{Outcome, PrintError, complain, print};
 
 /// Holds a D7 Networks API token and answers an authenticated GET /balance from
 /// a cache, so that the token need not spread.

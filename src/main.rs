@@ -59,10 +59,10 @@ fn run() -> Result<(), Failure> {
 fn key(command: KeyCommand) -> Result<(), Failure> {
     let now = SystemClock::new().wall();
     match command {
-        KeyCommand::New(args) => Ok(cli::print(&keys::make(args, now)?)?),
+        KeyCommand::New(args) => Ok(keys::make(args, now)?.print()?),
         KeyCommand::InFile(command) => {
             let path = command.path(config::environment())?;
-            Ok(cli::print(&keys::run(command, path, now)?)?)
+            Ok(keys::run(command, path, now)?.print()?)
         }
     }
 }

@@ -7,7 +7,6 @@ mod verify;
 use std::{
     convert::Infallible,
     ffi::OsString,
-    fmt::Write as _,
     io,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
@@ -20,6 +19,7 @@ use self::{
     value::{Unshown, client_name, grace, key_id, life, no_key},
     verify::Rejection,
 };
+use super::output::Outcome;
 use crate::{
     callers::{
         KeyRecord,
@@ -36,7 +36,8 @@ use crate::{
 /// What can be done with keys.
 #[derive(Debug, Subcommand)]
 pub enum KeyCommand {
-    /// Make a key: it is shown once, the service stores only its digest
+    /// Make a key: it is shown once, alone on standard output; the service stores
+    /// only its digest
     New(NewArgs),
     /// What needs a key file.
     #[command(flatten)]
@@ -65,7 +66,8 @@ pub struct NewArgs {
     /// How long the key is good for, such as 90d or 12h; for ever if not given
     #[arg(long, value_parser = life)]
     pub expires: Option<Duration>,
-    /// The key file to append the record to; it is made if missing
+    /// The key file to append the record to, made if missing; without it no file
+    /// is changed, and the record is printed
     #[arg(long)]
     pub file: Option<PathBuf>,
 }
@@ -192,14 +194,16 @@ impl KeyError {
     }
 }
 
+const SHOWN_ONCE: &str = "It is shown this once: hand it over now.\n";
+
 const TAKEN_OVER: &str = "A running service takes the change over within D7B_RELOAD_INTERVAL (5s if not set), or at once on SIGHUP.\n";
 
-/// Makes a key, and stores its record if that was asked for. Returns what to
-/// print: the key stands in it, once.
+/// Makes a key, and stores its record if that was asked for; the key is shown
+/// once.
 ///
 /// # Errors
 /// Where there is no randomness, or the file cannot be changed.
-pub fn make(args: NewArgs, now: SystemTime) -> Result<SecretString, KeyError> {
+pub fn make(args: NewArgs, now: SystemTime) -> Result<Outcome, KeyError> {
     let new = NewKey::generate().map_err(|_| KeyError::Random)?;
     let record = KeyRecord {
         client: args.client,
@@ -208,32 +212,50 @@ pub fn make(args: NewArgs, now: SystemTime) -> Result<SecretString, KeyError> {
         expires: end_of_new(args.expires, now)?,
         rate_limit: None,
     };
-    let mut text = format!(
-        "{}\n\nThis is the key of {}. It is shown this once: hand it over now.\n",
-        new.key.expose_secret(),
-        record.client
-    );
-    // Writing to a `String` cannot fail.
-    let _: std::fmt::Result = match args.file {
-        Some(path) => {
-            edit::append(&path, &record).map_err(KeyError::of(&path))?;
-            let path = path.display();
-            write!(text, "Its record was added to {path}.\n{TAKEN_OVER}")
-        }
-        None if record.expires.is_some() => write!(
-            text,
-            "Add its record to the file that D7B_KEYS_FILE names:\n\n{}",
-            file::record(&record)
-        ),
-        None => write!(
-            text,
-            "Add its record to the file that D7B_KEYS_FILE names:\n\n{}\n\
-             or to the list in D7B_KEYS:\n\n{}\n",
-            file::record(&record),
-            file::inline(&record)
-        ),
+    let shown = format!("This is the key of {}. {SHOWN_ONCE}", record.client);
+    let Some(path) = args.file else {
+        let result = format!("{}\n\n{}", new.key.expose_secret(), file::record(&record));
+        let inline = match record.expires {
+            // It knows none.
+            Some(_) => ".\n".to_owned(),
+            None => format!(
+                ", or this to the list in D7B_KEYS:\n\n{}\n",
+                file::inline(&record)
+            ),
+        };
+        return Ok(Outcome {
+            result: SecretString::from(result),
+            remarks: format!(
+                "{shown}No file was changed: that takes --file, whatever D7B_KEYS_FILE names.\n\
+                 Add the record under the key to the key file{inline}"
+            ),
+            change: None,
+        });
     };
-    Ok(SecretString::from(text))
+    edit::append(&path, &record).map_err(KeyError::of(&path))?;
+    Ok(Outcome {
+        result: alone(&new),
+        remarks: format!(
+            "{shown}Its record was added to {}.\n{TAKEN_OVER}",
+            path.display()
+        ),
+        change: Some(unseen(&new, &path)),
+    })
+}
+
+/// A key on a line of its own, as other programs take it.
+fn alone(new: &NewKey) -> SecretString {
+    SecretString::from(format!("{}\n", new.key.expose_secret()))
+}
+
+/// What there is to say of a key that is stored and cannot be shown.
+fn unseen(new: &NewKey, path: &Path) -> String {
+    format!(
+        "{} was changed, but nobody has seen the new key: take it out by \
+         `d7-balance key revoke --id {}`",
+        path.display(),
+        new.id
+    )
 }
 
 fn end_of_new(life: Option<Duration>, now: SystemTime) -> Result<Option<SystemTime>, KeyError> {
@@ -241,28 +263,26 @@ fn end_of_new(life: Option<Duration>, now: SystemTime) -> Result<Option<SystemTi
     life.map(end).transpose()
 }
 
-/// Does what was asked with the file at `path`. Returns what to print; the key
-/// that a rotation has made stands in it, once.
+/// Does what was asked with the file at `path`; the key that a rotation has made
+/// is shown once.
 ///
 /// # Errors
 /// Where the file cannot be read or changed, or the key on standard input is
 /// not one of it.
-pub fn run(command: FileCommand, path: PathBuf, now: SystemTime) -> Result<SecretString, KeyError> {
+pub fn run(command: FileCommand, path: PathBuf, now: SystemTime) -> Result<Outcome, KeyError> {
+    let read = || file::read(&path).map_err(KeyError::of(&path));
     match command {
         FileCommand::List(args) => {
-            let keys = file::read(&path).map_err(KeyError::of(&path))?;
-            Ok(SecretString::from(list::text(&keys, now, args.json)))
+            let list = list::text(&read()?, now, args.json);
+            Ok(Outcome::of(SecretString::from(list)))
         }
         FileCommand::Rotate(args) => rotate(&args, &path, now),
         FileCommand::Revoke(args) => revoke(args.id, &path, now),
-        FileCommand::Verify(_) => {
-            let keys = file::read(&path).map_err(KeyError::of(&path))?;
-            verify::of_stdin(&keys, now)
-        }
+        FileCommand::Verify(_) => verify::of_stdin(&read()?, now).map(Outcome::of),
     }
 }
 
-fn rotate(args: &RotateArgs, path: &Path, now: SystemTime) -> Result<SecretString, KeyError> {
+fn rotate(args: &RotateArgs, path: &Path, now: SystemTime) -> Result<Outcome, KeyError> {
     let new = NewKey::generate().map_err(|_| KeyError::Random)?;
     let until = file::expiry(now, args.grace).ok_or(KeyError::TooFarAhead("the end of --grace"))?;
     let expires = end_of_new(args.expires, now)?;
@@ -272,18 +292,27 @@ fn rotate(args: &RotateArgs, path: &Path, now: SystemTime) -> Result<SecretStrin
     } else {
         "ended at"
     };
-    Ok(SecretString::from(format!(
-        "{}\n\nThis is the new key of {}. It is shown this once: hand it over now.\n\
-         Its record was added to {}, and the old key, {}, {works} {}.\n{TAKEN_OVER}",
-        new.key.expose_secret(),
+    let never_ends = if rotated.had_end && expires.is_none() {
+        "The new key never ends; give it an end with --expires.\n"
+    } else {
+        ""
+    };
+    let remarks = format!(
+        "This is the new key of {}. {SHOWN_ONCE}\
+         Its record was added to {}, and the old key, {}, {works} {}.\n{never_ends}{TAKEN_OVER}",
         rotated.new.client,
         path.display(),
         args.id,
         written(rotated.until),
-    )))
+    );
+    Ok(Outcome {
+        result: alone(&new),
+        remarks,
+        change: Some(unseen(&new, path)),
+    })
 }
 
-fn revoke(id: KeyId, path: &Path, now: SystemTime) -> Result<SecretString, KeyError> {
+fn revoke(id: KeyId, path: &Path, now: SystemTime) -> Result<Outcome, KeyError> {
     let now =
         file::expiry(now, Duration::ZERO).ok_or(KeyError::TooFarAhead("the system's time"))?;
     let revoked = edit::revoke(path, id, now).map_err(KeyError::of(path))?;
@@ -304,5 +333,9 @@ fn revoke(id: KeyId, path: &Path, now: SystemTime) -> Result<SecretString, KeyEr
             written(at)
         ),
     };
-    Ok(SecretString::from(done + TAKEN_OVER))
+    Ok(Outcome {
+        result: SecretString::from(done + TAKEN_OVER),
+        remarks: String::new(),
+        change: Some(format!("{path} was changed: the key {id} is revoked")),
+    })
 }

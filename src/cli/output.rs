@@ -11,10 +11,58 @@ use secrecy::{ExposeSecret, SecretString};
 use super::UsageError;
 use crate::{callers::key::KeyId, config::ConfigErrors};
 
+/// What a command has come to.
+pub struct Outcome {
+    /// What was asked for: for standard output, and other programs. A key may
+    /// stand in it.
+    pub result: SecretString,
+    /// What there is to say of it: for standard error, and people.
+    pub remarks: String,
+    /// What has been changed by then: to be told even where the result cannot be.
+    pub change: Option<String>,
+}
+
+impl Outcome {
+    /// Of a command that changes nothing and says no more than was asked for.
+    pub(super) fn of(result: SecretString) -> Self {
+        Self {
+            result,
+            remarks: String::new(),
+            change: None,
+        }
+    }
+
+    /// Prints it.
+    ///
+    /// # Errors
+    /// Standard output does not take the result.
+    pub fn print(self) -> Result<(), PrintError> {
+        let Self {
+            result,
+            remarks,
+            change,
+        } = self;
+        print(&result).map_err(|source| PrintError { change, source })?;
+        tell(&remarks);
+        Ok(())
+    }
+}
+
+/// The result of a command could not be printed.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{}standard output cannot be written",
+    change.as_ref().map(|change| format!("{change}; ")).unwrap_or_default()
+)]
+pub struct PrintError {
+    change: Option<String>,
+    source: io::Error,
+}
+
 /// Prints what was asked for; a key may stand in it.
 ///
 /// # Errors
-/// Standard output takes it no more.
+/// Standard output does not take it.
 pub fn print(text: &SecretString) -> io::Result<()> {
     let mut stdout = io::stdout();
     stdout.write_all(text.expose_secret().as_bytes())?;

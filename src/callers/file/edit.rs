@@ -36,6 +36,8 @@ pub struct Rotated {
     pub new: KeyRecord,
     /// When the old one ends.
     pub until: SystemTime,
+    /// Whether it had an end before.
+    pub had_end: bool,
 }
 
 /// Adds `new`, which ends when `expires` says, right behind the key of the id
@@ -61,9 +63,15 @@ pub fn rotate(
             expires,
             rate_limit: old.rate_limit,
         };
+        let had_end = old.expires.is_some();
         let (until, mut edits) = end(text, index, old, until);
         edits.extend(text.add_after(index, &new));
-        Ok((edits, Rotated { new, until }))
+        let rotated = Rotated {
+            new,
+            until,
+            had_end,
+        };
+        Ok((edits, rotated))
     })
 }
 

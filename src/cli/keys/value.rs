@@ -28,8 +28,10 @@ pub(super) fn grace(text: &str) -> Result<Duration, &'static str> {
 }
 
 pub(super) fn key_id(text: &str) -> Result<KeyId, &'static str> {
-    KeyId::parse(text)
-        .ok_or("--id must match [0-9a-z]{8}; `d7-balance key list` shows the ids that there are")
+    KeyId::parse(text).ok_or(
+        "--id takes the 8 characters between `d7b_` and the next `_` of a key (k3j9x2ab of \
+         d7b_k3j9x2ab_…), never a whole key; `d7-balance key list` shows the ids",
+    )
 }
 
 pub(super) fn no_key(_: &str) -> Result<Infallible, &'static str> {

@@ -19,6 +19,10 @@ use tempfile::TempDir;
 use super::nothing;
 use crate::harness::process::{Ended, Service, run, variables};
 
+/// What is said of an `--id` that is none.
+const ID: &str = "--id takes the 8 characters between `d7b_` and the next `_` of a key (k3j9x2ab of \
+                  d7b_k3j9x2ab_…), never a whole key; `d7-balance key list` shows the ids\n";
+
 /// What every command that writes says of a running service.
 const TAKEN_OVER: &str = "within D7B_RELOAD_INTERVAL (5s if not set), or at once on SIGHUP";
 
@@ -70,13 +74,21 @@ fn new_key(arguments: &[&str]) -> Ended {
     run(&[&["key", "new"], arguments].concat(), nothing())
 }
 
-/// The key in what was printed: the first line, once, and nowhere else.
+/// The key in what was printed: alone on standard output, and nowhere else.
 fn key_of(ended: &Ended) -> String {
-    assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{ended:?}");
-    let key = ended.stdout.lines().next().unwrap().to_owned();
-    assert!(PresentedKey::parse(&key).is_some(), "{ended:?}");
-    assert_eq!(ended.stdout.matches(&key).count(), 1, "{ended:?}");
+    let (key, rest) = key_and_record(ended);
+    assert_eq!(rest, "", "{ended:?}");
     key
+}
+
+/// The key, and what follows it where it was put into no file.
+fn key_and_record(ended: &Ended) -> (String, &str) {
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let (key, rest) = ended.stdout.split_once('\n').unwrap();
+    assert!(PresentedKey::parse(key).is_some(), "{ended:?}");
+    assert_eq!(ended.said().matches(key).count(), 1, "{ended:?}");
+    assert!(ended.stderr.contains("is shown this once"), "{ended:?}");
+    (key.to_owned(), rest)
 }
 
 fn mode(path: &Path) -> u32 {
@@ -84,30 +96,39 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn a_new_key_is_printed_once_with_its_record_in_both_forms() {
-    let ended = new_key(&["--client", "billing"]);
+fn a_new_key_is_printed_once_and_its_record_is_for_whoever_keeps_the_file() {
+    // The file that a service reads is not changed unless it is named.
+    let (_directory, path) = a_file();
+    let file = variables([("D7B_KEYS_FILE", &path)]);
+    for variables in [nothing(), file] {
+        let ended = run(&["key", "new", "--client", "billing"], variables);
 
-    let key = key_of(&ended);
-    let (id, rest) = key.strip_prefix("d7b_").unwrap().split_once('_').unwrap();
-    let is_base_36 = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    assert!(id.len() == 8 && id.bytes().all(is_base_36), "{key}");
-    let is_base_62 = |b: u8| b.is_ascii_alphanumeric();
-    assert!(rest.len() == 38 && rest.bytes().all(is_base_62), "{key}");
-    let digest = PresentedKey::parse(&key).unwrap().digest();
-    let record = format!("[[keys]]\nclient = \"billing\"\nid = \"{id}\"\nsha256 = \"{digest}\"\n");
-    assert!(ended.stdout.contains(&record), "{}", ended.stdout);
-    let inline = format!("\nbilling:{id}:{digest}\n");
-    assert!(ended.stdout.contains(&inline), "{}", ended.stdout);
+        let (key, rest) = key_and_record(&ended);
+        let (id, secret) = key.strip_prefix("d7b_").unwrap().split_once('_').unwrap();
+        let is_base_36 = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        assert!(id.len() == 8 && id.bytes().all(is_base_36), "{key}");
+        let is_base_62 = |b: u8| b.is_ascii_alphanumeric();
+        assert!(
+            secret.len() == 38 && secret.bytes().all(is_base_62),
+            "{key}"
+        );
+        let digest = PresentedKey::parse(&key).unwrap().digest();
+        let record = format!("client = \"billing\"\nid = \"{id}\"\nsha256 = \"{digest}\"\n");
+        assert_eq!(rest, format!("\n[[keys]]\n{record}"));
+        let inline = format!("\nbilling:{id}:{digest}\n");
+        for told in [&*inline, "No file was changed", "--file"] {
+            assert!(ended.stderr.contains(told), "{ended:?}");
+        }
+    }
+    assert!(!path.exists());
 }
 
 #[test]
 fn the_inline_form_that_is_printed_lets_its_key_in() {
     let ended = new_key(&["--client", "billing"]);
-    let key = key_of(&ended);
-    let inline = ended
-        .stdout
-        .lines()
-        .find(|line| line.starts_with("billing:"));
+    let (key, _) = key_and_record(&ended);
+    let mut lines = ended.stderr.lines();
+    let inline = lines.find(|line| line.starts_with("billing:"));
 
     let service = Service::start(&[("D7B_KEYS", inline.unwrap())]);
 
@@ -120,11 +141,10 @@ fn the_inline_form_that_is_printed_lets_its_key_in() {
 fn an_expiry_is_in_the_record_and_the_inline_form_which_knows_none_is_left_out() {
     let ended = new_key(&["--client", "billing", "--expires", "90d"]);
 
-    key_of(&ended);
-    let record = ended.stdout.split_once("[[keys]]").unwrap().1;
-    let records = file::parse_file(&format!("[[keys]]{record}")).unwrap();
+    let (_, record) = key_and_record(&ended);
+    let records = file::parse_file(record).unwrap();
     assert!(records[0].expires.is_some());
-    assert!(!ended.stdout.contains("billing:"), "{}", ended.stdout);
+    assert!(!ended.said().contains("billing:"), "{ended:?}");
 }
 
 #[test]
@@ -191,7 +211,7 @@ fn a_client_by_a_name_that_is_none_is_misuse() {
         assert_eq!(ended.stdout, "");
     }
     assert!(!path.exists());
-    key_of(&new_key(&["--client", &too_long[1..]]));
+    key_and_record(&new_key(&["--client", &too_long[1..]]));
 }
 
 #[test]
@@ -288,10 +308,7 @@ fn an_id_that_no_key_has_is_told_and_one_that_cannot_be_an_id_is_misuse() {
             assert!(unknown.stderr.contains(told), "{unknown:?}");
         }
         assert_eq!((malformed.code, &*malformed.stdout), (Some(64), ""));
-        assert!(
-            malformed.stderr.contains("--id must match"),
-            "{malformed:?}"
-        );
+        assert!(malformed.stderr.contains(ID), "{malformed:?}");
         assert!(!malformed.said().contains(&whole), "{malformed:?}");
     }
     assert_eq!(fs::read(&path).unwrap(), before);

@@ -43,9 +43,9 @@ fn both_keys_work_after_a_rotation_and_only_the_new_one_is_shown() {
         written(keys[0].expires.unwrap())
     );
     for told in [&*until, "new key of billing", TAKEN_OVER] {
-        assert!(ended.stdout.contains(told), "{told} in {}", ended.stdout);
+        assert!(ended.stderr.contains(told), "{told} in {}", ended.stderr);
     }
-    assert!(!ended.stdout.contains(&old), "{}", ended.stdout);
+    assert!(!ended.said().contains(&old), "{ended:?}");
     assert_eq!(statuses(&path, &[&old, &new, &other]), [200; 3]);
 }
 
@@ -57,7 +57,7 @@ fn a_rotation_without_grace_ends_the_old_key_at_once() {
     let ended = key("rotate", &path, &["--id", id_of(&old), "--grace", "0s"]);
 
     let new = key_of(&ended);
-    assert!(ended.stdout.contains(" ended at 20"), "{}", ended.stdout);
+    assert!(ended.stderr.contains(" ended at 20"), "{}", ended.stderr);
     assert_eq!(statuses(&path, &[&old, &new]), [401, 200]);
     // An ended key may be rotated like any other.
     let newer = key_of(&key("rotate", &path, &["--id", id_of(&old)]));
@@ -107,4 +107,27 @@ fn an_end_too_far_ahead_is_told_and_nothing_is_changed() {
         assert!(ended.stderr.contains(&told), "{ended:?}");
     }
     assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn a_new_key_without_an_end_in_the_place_of_one_with_an_end_is_told() {
+    const TOLD: &str = "The new key never ends; give it an end with --expires.\n";
+    let (_directory, path) = a_file();
+    let ending = ["--client", "billing", "--expires", "90d"];
+    let ending = key_of(&key("new", &path, &ending));
+    let lasting = made(&path, "web");
+
+    for (old, more, is_told) in [
+        (&ending, &[][..], true),
+        (&ending, &["--expires", "90d"], false),
+        (&lasting, &[], false),
+        (&lasting, &["--expires", "90d"], false),
+        // It was given an end by the rotations before.
+        (&lasting, &[], true),
+    ] {
+        let ended = key("rotate", &path, &[&["--id", id_of(old)], more].concat());
+
+        key_of(&ended);
+        assert_eq!(ended.stderr.contains(TOLD), is_told, "{more:?}: {ended:?}");
+    }
 }
