@@ -9,12 +9,12 @@ use std::{
     fs, io,
     io::Write,
     os::unix::fs::{MetadataExt, PermissionsExt, fchown},
-    path::Path,
+    path::{Path, PathBuf},
     time::SystemTime,
 };
 
 use self::text::{Edit, KeysText};
-use super::{FileError, KeysError, parse_file, written};
+use super::{FileError, KeysError, parse_file, text::Text, written};
 use crate::callers::{
     KeyRecord,
     key::{KeyId, NewKey},
@@ -176,24 +176,17 @@ fn change<T>(
     if_missing: IfMissing,
     edit: impl FnOnce(&KeysText, &[KeyRecord]) -> Result<(Vec<Edit>, T), FileError>,
 ) -> Result<T, FileError> {
-    // A link is followed, so that it is not replaced by a file.
-    let path = match fs::canonicalize(path) {
-        Ok(path) => path,
-        Err(_) if if_missing == IfMissing::Make && !path.is_symlink() => path.to_owned(),
-        Err(error) => return Err(FileError::Read(error)),
-    };
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
     // Held until the end: of several that change the file at once none undoes
     // what another did.
-    let lock = fs::File::open(directory).map_err(FileError::Write)?;
-    lock.lock().map_err(FileError::Write)?;
-    let (text, before) = match fs::read_to_string(&path) {
+    let (path, lock) = locked(path, if_missing, |directory| {
+        let lock = fs::File::open(directory)?;
+        lock.lock()?;
+        Ok(lock)
+    })?;
+    let (text, before) = match Text::read(&path) {
         Ok(text) => {
             let before = fs::metadata(&path).map_err(FileError::Read)?;
-            (text, Some(before))
+            (text.into_string(), Some(before))
         }
         Err(error) if is_to_be_made(&error, if_missing) => (String::new(), None),
         Err(error) => return Err(FileError::Read(error)),
@@ -209,10 +202,51 @@ fn change<T>(
     }
     let text = text.after(edits).ok_or(FileError::Broken)?;
     parse_file(&text).map_err(|_| FileError::Broken)?;
-    replace(directory, &path, &text, before.as_ref()).map_err(FileError::Write)?;
+    replace(directory_of(&path), &path, &text, before.as_ref()).map_err(FileError::Write)?;
     // The rename is on disk only when the directory is.
     lock.sync_all().map_err(FileError::Write)?;
     Ok(said)
+}
+
+/// Locks the folder of the file that `path` leads to, by `lock`; says which file
+/// that is.
+///
+/// Whoever waits for a lock may hold that of a folder where the file is no more:
+/// a link may lead elsewhere by then. So it is followed again under the lock.
+fn locked<L>(
+    path: &Path,
+    if_missing: IfMissing,
+    lock: impl Fn(&Path) -> io::Result<L>,
+) -> Result<(PathBuf, L), FileError> {
+    const ATTEMPTS: usize = 10;
+    let mut file = followed(path, if_missing)?;
+    for _ in 0..ATTEMPTS {
+        let lock = lock(directory_of(&file)).map_err(FileError::Write)?;
+        let leads_to = followed(path, if_missing)?;
+        if leads_to == file {
+            return Ok((file, lock));
+        }
+        file = leads_to;
+    }
+    let problem = "the link to it leads elsewhere at every look";
+    Err(FileError::Read(io::Error::other(problem)))
+}
+
+/// The file that `path` leads to. A link is followed, so that it is not replaced
+/// by a file.
+fn followed(path: &Path, if_missing: IfMissing) -> Result<PathBuf, FileError> {
+    match fs::canonicalize(path) {
+        Ok(file) => Ok(file),
+        Err(_) if if_missing == IfMissing::Make && !path.is_symlink() => Ok(path.to_owned()),
+        Err(error) => Err(FileError::Read(error)),
+    }
+}
+
+fn directory_of(file: &Path) -> &Path {
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 fn is_to_be_made(error: &io::Error, if_missing: IfMissing) -> bool {

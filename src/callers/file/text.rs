@@ -57,6 +57,11 @@ impl Text {
         &self.0
     }
 
+    /// The text, to be changed.
+    pub(super) fn into_string(self) -> String {
+        self.0
+    }
+
     /// What tells it from another.
     pub fn fingerprint(&self) -> Fingerprint {
         let mut bytes = [0; 32];

@@ -13,6 +13,7 @@ use crate::callers::{
     key::{KeyId, NewKey},
 };
 
+mod links;
 mod sequences;
 
 /// 2027-01-01T00:00:00Z.
