@@ -6,8 +6,7 @@
 //! by, a confirmed rejection of the first has a third request follow.
 //!
 //! While the credential in force is rejected there is nothing to confirm: each
-//! refresh then asks with all that there are, a changed one first and last the
-//! one that stands by.
+//! refresh then asks with all that there are, by turns, a changed one first.
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
@@ -34,8 +33,6 @@ pub(super) struct Landing {
     pub(super) credentials: Credentials,
     /// What has happened to them on the way.
     pub(super) events: Vec<Event>,
-    /// Whether the flight has looked at where they are kept.
-    pub(super) has_looked: bool,
     /// Whether a changed one was tried, and not accepted.
     pub(super) has_declined: bool,
 }
@@ -137,10 +134,12 @@ pub(super) struct Flight {
     pub(super) credentials: Credentials,
     /// What has happened to the credentials so far.
     pub(super) events: Vec<Event>,
-    /// Whether it has looked at where they are kept.
-    pub(super) has_looked: bool,
+    /// Whether a changed one was tried, and not accepted.
     pub(super) has_declined: bool,
-    pub(super) has_asked_standby: bool,
+    /// How many requests have been made.
+    pub(super) requests: u32,
+    /// The credentials that D7 has had something to say about.
+    pub(super) heard: Vec<Credential>,
 }
 
 /// A request that was answered by a balance, or not.
@@ -152,20 +151,19 @@ impl Flight {
     /// # Cancel safety
     /// May be dropped: no request is left behind.
     pub(super) async fn refresh(mut self) -> Landing {
-        let untried = self.credentials.untried().cloned();
-        let outcome = match untried.filter(|_| self.credentials.is_rejected()) {
-            Some(changed) => self.with_a_changed_one(&changed).await,
-            None if self.credentials.is_standby_next() => self.with_the_standby_first().await,
-            None => self.with_the_one_in_force().await,
+        let outcome = if self.credentials.is_rejected() && self.credentials.turns().len() > 1 {
+            self.with_each_in_turn().await
+        } else {
+            let in_force = self.credentials.in_force().clone();
+            self.credentials.leads(&in_force);
+            let outcome = self.with_the_one_in_force(in_force).await;
+            self.stand_in(outcome).await
         };
-        let outcome = self.stand_in(outcome).await.map_err(|crash| Crash {
-            has_more: self.credentials.is_standby_next(),
-            ..crash
-        });
         if outcome.as_ref().is_err_and(|crash| crash.confirmed) {
             self.credentials.rejected();
         }
-        self.land(outcome)
+        let has_more = self.has_more();
+        self.land(outcome.map_err(|crash| Crash { has_more, ..crash }))
     }
 
     /// Asks with the credential offered. Its rejection is put to the test like
@@ -183,49 +181,88 @@ impl Flight {
             outcome,
             credentials: self.credentials,
             events: self.events,
-            has_looked: self.has_looked,
             has_declined: self.has_declined,
         }
     }
 
-    /// A rejection is put to the test; instead, another credential is given its
-    /// chance if it has just been changed, or if this one was rejected before.
-    async fn with_the_one_in_force(&mut self) -> Outcome {
-        let in_force = self.credentials.in_force().clone();
+    /// A rejection is put to the test; instead, one that has changed since is
+    /// given its chance.
+    async fn with_the_one_in_force(&mut self, in_force: Credential) -> Outcome {
         let rejection = match self.ask(&in_force).await {
             Err(rejection) if rejection.kind.is_rejection() => rejection,
             first_word => return self.retried(&in_force, first_word).await,
         };
         self.look_again().await;
-        let was_rejected = self.credentials.is_rejected();
-        let untried = self.credentials.untried();
-        let has_changed = untried.is_some();
-        let rival = self.credentials.rival().filter(|_| was_rejected);
-        let Some(other) = untried.or(rival).cloned() else {
+        let Some(changed) = self.credentials.untried().cloned() else {
             return self.second_word(&in_force, rejection).await;
         };
-        let crash = |rejection| {
-            if was_rejected {
-                Crash::confirmed(rejection)
-            } else {
-                Crash::unconfirmed(rejection)
-            }
-        };
         if !self.has_time(self.clock.mono()) {
-            return Err(crash(rejection));
+            return Err(Crash::unconfirmed(rejection));
         }
-        self.ask(&other).await.map_err(|error| {
-            self.decline(&other, &error, false);
-            let is_about_d7 = error.is_an_answer() && !error.kind.is_rejection();
-            if is_about_d7 && has_changed {
+        self.ask(&changed).await.map_err(|error| {
+            self.decline(&changed, &error, false);
+            if error.is_an_answer() && !error.kind.is_rejection() {
                 Crash {
                     credential_changed: true,
                     ..Crash::unconfirmed(error)
                 }
             } else {
-                crash(rejection).and_with_another(&error)
+                Crash::unconfirmed(rejection).and_with_another(&error)
             }
         })
+    }
+
+    /// While the one in force is rejected all get their chance, as long as there
+    /// is time and D7 has something to say; a changed one gets its second word.
+    async fn with_each_in_turn(&mut self) -> Outcome {
+        self.look_again().await;
+        let most = 2 + u32::from(self.credentials.standby().is_some());
+        let mut turns = self.credentials.turns().into_iter();
+        let in_force = self.credentials.in_force().clone();
+        let leader = turns.next().unwrap_or(in_force);
+        self.credentials.leads(&leader);
+        let mut crash = match self.with_one_of_all(&leader).await {
+            Ok(reading) => return Ok(reading),
+            Err(crash) => crash,
+        };
+        let mut goes_on = crash.error.is_about_the_account();
+        for credential in turns {
+            let is_over = self.requests >= most || !self.has_time(self.clock.mono());
+            if is_over || !goes_on {
+                break;
+            }
+            match self.with_one_of_all(&credential).await {
+                Ok(reading) => return Ok(reading),
+                Err(next) => {
+                    goes_on = next.error.is_about_the_account();
+                    crash = crash.and_with_another(&next.error);
+                }
+            }
+        }
+        Err(crash)
+    }
+
+    async fn with_one_of_all(&mut self, credential: &Credential) -> Outcome {
+        if self.credentials.untried() == Some(credential) {
+            return self.with_a_changed_one(credential).await;
+        }
+        self.ask(credential).await.map_err(|error| {
+            self.decline(credential, &error, false);
+            if error.kind.is_rejection() {
+                // It was rejected before: nothing is left to be confirmed.
+                Crash::confirmed(error)
+            } else {
+                Crash::unconfirmed(error)
+            }
+        })
+    }
+
+    /// Whether one has had no chance yet: there is reason to come back soon.
+    fn has_more(&self) -> bool {
+        let has_waited = |credential: &Credential| {
+            !self.credentials.has_led(credential) && !self.heard.contains(credential)
+        };
+        self.credentials.is_rejected() && self.credentials.turns().iter().any(has_waited)
     }
 
     async fn with_a_changed_one(&mut self, changed: &Credential) -> Outcome {
@@ -244,54 +281,18 @@ impl Flight {
         })
     }
 
-    /// The one that stands by could not be asked with the last time.
-    async fn with_the_standby_first(&mut self) -> Outcome {
-        let error = match self.ask_standby().await {
-            Some(Ok(reading)) => return Ok(reading),
-            Some(Err(error)) => error,
-            None => return self.with_the_one_in_force().await,
-        };
-        if !self.has_time(self.clock.mono()) {
-            return Err(Crash::unconfirmed(error));
-        }
-        let in_force = self.credentials.in_force().clone();
-        self.ask(&in_force).await.map_err(|second| {
-            let is_rejection = second.kind.is_rejection();
-            Crash {
-                answered: error.is_an_answer() || second.is_an_answer(),
-                confirmed: is_rejection,
-                ..Crash::unconfirmed(second).and_with_another(&error)
-            }
-        })
-    }
-
     /// After a confirmed rejection, asks once with the credential that stands
     /// by. Where that brings nothing, the rejection is the outcome.
     async fn stand_in(&mut self, outcome: Outcome) -> Outcome {
-        let crash = match outcome {
-            Err(crash) if crash.confirmed && !self.has_asked_standby => crash,
-            outcome => return outcome,
-        };
-        match self.ask_standby().await {
-            Some(Ok(reading)) => Ok(reading),
-            Some(Err(error)) => Err(crash.and_with_another(&error)),
-            None => Err(crash),
-        }
-    }
-
-    /// Nothing, where none stands by or there is no time for it; in the latter
-    /// case the next refresh begins with it.
-    async fn ask_standby(&mut self) -> Option<Word> {
         let standby = self.credentials.standby().cloned();
-        self.credentials.leave_standby_open(standby.is_some());
-        let standby = standby.filter(|_| self.has_time(self.clock.mono()))?;
-        self.has_asked_standby = true;
-        let word = self.ask(&standby).await;
-        if let Err(error) = &word {
-            let has_said_no = error.kind.is_rejection();
-            self.credentials.leave_standby_open(!has_said_no);
+        match (outcome, standby) {
+            (Err(crash), Some(standby)) if crash.confirmed && self.has_time(self.clock.mono()) => {
+                self.ask(&standby)
+                    .await
+                    .map_err(|error| crash.and_with_another(&error))
+            }
+            (outcome, _) => outcome,
         }
-        Some(word)
     }
 
     /// Asks again at once where that may help.
@@ -329,14 +330,12 @@ impl Flight {
         })
     }
 
-    /// Looks at where the credentials are kept, bounded by the deadline: that
-    /// may be a mount that hangs.
+    /// Looks at where the credentials are kept. Bounded, since that may be a
+    /// mount that hangs, and the requests need their time.
     async fn look_again(&mut self) {
-        let left = self.deadline.since(self.clock.mono());
-        if let Ok(kept) = tokio::time::timeout(left, self.source.read_credentials()).await {
+        if let Ok(kept) = tokio::time::timeout(PAUSE.1, self.source.read_credentials()).await {
             self.events
                 .extend(self.credentials.look(kept, Look::Doubting));
-            self.has_looked = true;
         }
     }
 
@@ -355,9 +354,12 @@ impl Flight {
     /// Asks once. A credential that is accepted is in force from now on.
     async fn ask(&mut self, credential: &Credential) -> Word {
         let left = self.deadline.since(self.clock.mono());
+        self.requests += 1;
         let word = self.source.fetch(credential, left).await;
-        if word.is_ok() {
-            self.events.extend(self.credentials.accepted(credential));
+        match &word {
+            Ok(_) => self.events.extend(self.credentials.accepted(credential)),
+            Err(error) if error.is_an_answer() => self.heard.push(credential.clone()),
+            Err(_) => {}
         }
         word
     }

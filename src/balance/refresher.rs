@@ -64,6 +64,16 @@ enum Mission {
     Proof(Credential),
 }
 
+impl Mission {
+    /// The credential that is to be proved.
+    fn on_trial(&self) -> Option<&Credential> {
+        match self {
+            Self::Refresh => None,
+            Self::Proof(credential) => Some(credential),
+        }
+    }
+}
+
 /// A flight in the air.
 struct UnderWay {
     mission: Mission,
@@ -252,9 +262,9 @@ impl Refresher {
             deadline: self.clock.mono() + self.policy.timeout,
             credentials: self.custody.credentials().clone(),
             events: Vec::new(),
-            has_looked: false,
             has_declined: false,
-            has_asked_standby: false,
+            requests: 0,
+            heard: Vec::new(),
         };
         // A task of its own, so that a panic in it is an outcome.
         let task = match &mission {
@@ -277,10 +287,8 @@ impl Refresher {
             waiters,
         } = landed;
         let found = self.custody.was_put_by();
-        let mut has_looked = false;
         let outcome = match landing {
             Some(landing) => {
-                has_looked = landing.has_looked;
                 self.custody.take_back(landing.credentials, &landing.events);
                 if let (true, Err(crash)) = (landing.has_declined, &landing.outcome) {
                     self.custody.postpone(crash);
@@ -289,9 +297,7 @@ impl Refresher {
             }
             None => {
                 let crash = Crash::panicked();
-                if let Some(changed) = self.custody.credentials().untried().cloned() {
-                    self.custody.decline(&changed, &crash);
-                }
+                self.custody.panicked(mission.on_trial(), &crash);
                 Err(crash)
             }
         };
@@ -300,8 +306,7 @@ impl Refresher {
             (Mission::Proof(_), Ok(reading)) => self.refreshed(Ok(reading), waiters),
             (Mission::Proof(_), Err(crash)) => self.not_proved(&crash, waiters),
         }
-        // What the flight has seen itself is newer.
-        self.looked(found.filter(|_| !has_looked));
+        self.looked(found);
     }
 
     /// A changed credential was not accepted: nothing is held against the one

@@ -163,6 +163,18 @@ impl SourceError {
         }
     }
 
+    /// Whether it is about the account that was asked with, rather than about D7
+    /// as a whole: another credential may fare better.
+    pub fn is_about_the_account(&self) -> bool {
+        matches!(
+            self.kind,
+            FailureKind::Unauthorized
+                | FailureKind::Forbidden
+                | FailureKind::PaymentRequired
+                | FailureKind::UnexpectedStatus
+        )
+    }
+
     /// Whether D7 said anything at all, sense or not.
     pub fn is_an_answer(&self) -> bool {
         self.status.is_some() || self.kind == FailureKind::InvalidResponse

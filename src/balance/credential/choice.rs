@@ -10,8 +10,11 @@
 //! [`Credentials`] is this state, a value: a flight takes a copy with it and
 //! brings it back, so that one that panics leaves nothing half done.
 
+mod event;
+
+pub use self::event::{Event, What};
 use super::{Credential, Found, Kept, Role};
-use crate::{balance::source::SourceError, clock::MonoTime};
+use crate::clock::MonoTime;
 
 /// How the places are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,51 +26,6 @@ pub enum Look {
     Doubting,
     /// Because somebody asks for it: everything is told and tried again.
     Ordered,
-}
-
-/// What has happened to a credential, for the log and the metrics.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
-    /// To which one.
-    pub role: Role,
-    /// What.
-    pub what: What,
-    /// What looks wrong with it, though it may be right.
-    pub doubt: Option<&'static str>,
-    /// What the source had to say.
-    pub error: Option<SourceError>,
-}
-
-/// What can happen to a credential.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
-    /// Its place cannot be read, or holds what cannot be one.
-    Unusable(String),
-    /// Its place holds again what is in force.
-    Restored,
-    /// It only stands by, and another one stands by now.
-    Replaced,
-    /// A changed one is to be tried.
-    Offered,
-    /// The source has accepted the changed one: it is in force.
-    Adopted,
-    /// The source has rejected the changed one.
-    TurnedDown,
-    /// The source has said neither yes nor no to the changed one.
-    Unproven,
-    /// The one in force was rejected, and this one has taken its place.
-    FailedOver,
-}
-
-impl What {
-    fn of(self, role: Role) -> Event {
-        Event {
-            role,
-            what: self,
-            doubt: None,
-            error: None,
-        }
-    }
 }
 
 /// A credential that stands in a place and is not the one to use there.
@@ -128,9 +86,9 @@ pub struct Credentials {
     /// Whether the one in force was rejected for certain, and not accepted
     /// since.
     is_rejected: bool,
-    /// Whether the one that stands by is still to be asked with, there having
-    /// been no time, or no answer.
-    is_standby_next: bool,
+    /// Those that a refresh has begun with since one was last accepted, the
+    /// latest at the end.
+    led: Vec<Credential>,
 }
 
 impl Credentials {
@@ -141,7 +99,7 @@ impl Credentials {
             secondary: secondary.map(Place::new),
             in_force: Role::Primary,
             is_rejected: false,
-            is_standby_next: false,
+            led: Vec::new(),
         }
     }
 
@@ -172,31 +130,55 @@ impl Credentials {
             .filter(|standby| *standby != self.in_force())
     }
 
-    /// Whether a refresh has to begin with the one that stands by.
-    pub fn is_standby_next(&self) -> bool {
-        self.is_standby_next
-    }
-
     /// A changed one that was never tried.
     pub fn untried(&self) -> Option<&Credential> {
-        let other = self.offered_other()?;
-        (other.trial == Trial::Untried).then_some(&other.credential)
-    }
-
-    /// The one that stands where the one in force came from, and is another.
-    pub fn rival(&self) -> Option<&Credential> {
-        let other = self.place_in_force().other.as_ref()?;
-        Some(&other.credential)
+        let mut others = self.others();
+        let untried = others.find(|other| other.trial == Trial::Untried)?;
+        Some(&untried.credential)
     }
 
     /// The one to be tried by itself, and when; at once is none.
     pub fn offered(&self) -> Option<(&Credential, Option<MonoTime>)> {
-        let other = self.offered_other()?;
-        let due = match other.trial {
-            Trial::Unproven(due) => Some(due),
-            Trial::Untried | Trial::TurnedDown => None,
-        };
-        Some((&other.credential, due))
+        let offered = self.others().filter_map(|other| match other.trial {
+            Trial::Untried => Some((&other.credential, None)),
+            Trial::Unproven(due) => Some((&other.credential, Some(due))),
+            Trial::TurnedDown => None,
+        });
+        offered.min_by_key(|(_, due)| *due)
+    }
+
+    /// All that there are, in the order in which a refresh asks with them where
+    /// the one in force is rejected: one that was never tried goes first, and
+    /// of the rest the one that a refresh has not begun with for longest, so
+    /// that none can keep another out.
+    pub fn turns(&self) -> Vec<Credential> {
+        let untried = self.untried();
+        let others = self.others().map(|other| &other.credential);
+        let all = [Some(self.in_force()), self.standby()];
+        let mut turns: Vec<&Credential> = Vec::new();
+        for credential in all.into_iter().flatten().chain(others) {
+            if !turns.contains(&credential) {
+                turns.push(credential);
+            }
+        }
+        turns.sort_by_key(|credential| {
+            let led = self.led.iter().position(|led| led == *credential);
+            (untried != Some(*credential), led)
+        });
+        turns.into_iter().cloned().collect()
+    }
+
+    /// Whether a refresh has begun with it since one was last accepted.
+    pub fn has_led(&self, credential: &Credential) -> bool {
+        self.led.contains(credential)
+    }
+
+    /// A refresh begins with it.
+    pub fn leads(&mut self, credential: &Credential) {
+        let known = self.turns();
+        self.led
+            .retain(|led| led != credential && known.contains(led));
+        self.led.push(credential.clone());
     }
 
     /// Whether the place of `role` holds something that is not taken over:
@@ -220,14 +202,17 @@ impl Credentials {
 
     fn found(&mut self, role: Role, found: Found, look: Look) -> Option<Event> {
         let only_stands_by = role == Role::Secondary && self.in_force == Role::Primary;
-        let is_rejected = self.is_rejected;
+        let may_return =
+            role == Role::Primary && self.in_force == Role::Secondary && look == Look::Ordered;
         let place = self.place_mut(role)?;
         let has_nothing_to_tell = place.other.is_none() && place.problem.is_none();
-        if has_nothing_to_tell && found.as_ref() == Ok(&place.credential) {
+        if has_nothing_to_tell && !may_return && found.as_ref() == Ok(&place.credential) {
             place.unsettled = None;
             return None;
         }
         let credential = match &found {
+            // It may be gone for a moment only, and nothing depends on it.
+            Err(_) if look == Look::Doubting => return None,
             Err(problem) if place.problem.as_ref() == Some(problem) && look != Look::Ordered => {
                 place.unsettled = None;
                 return None;
@@ -240,7 +225,7 @@ impl Credentials {
             Ok(credential) => credential,
         };
         let had_problem = place.problem.take().is_some();
-        if place.credential == *credential {
+        if place.credential == *credential && !may_return {
             let was_other = place.other.take().is_some();
             return (had_problem || was_other).then(|| What::Restored.of(role));
         }
@@ -250,7 +235,6 @@ impl Credentials {
         }
         let what = if only_stands_by {
             *place = Place::new(credential.clone());
-            self.is_standby_next = is_rejected;
             What::Replaced
         } else {
             place.other = Some(Other {
@@ -267,29 +251,32 @@ impl Credentials {
 
     /// The source has accepted `credential`: it is in force from now on.
     pub fn accepted(&mut self, credential: &Credential) -> Option<Event> {
-        let event = if self.in_force() == credential {
-            None
-        } else if let Some(role) = self.role_of_other(credential) {
+        let event = if let Some(role) = self.role_of_other(credential) {
             *self.place_mut(role)? = Place::new(credential.clone());
             self.in_force = role;
             Some(What::Adopted.of(role))
+        } else if self.in_force() == credential {
+            None
         } else if self.standby() == Some(credential) {
             self.in_force = self.in_force.other();
             Some(What::FailedOver.of(self.in_force))
         } else {
             return None;
         };
-        (self.is_rejected, self.is_standby_next) = (false, false);
+        self.is_rejected = false;
+        self.led.clear();
         self.settle_standby();
         event
     }
 
-    /// One that only stands by needs no trial.
+    /// One that only stands by needs no trial; one that was turned down stays
+    /// known as such.
     fn settle_standby(&mut self) {
         if self.in_force == Role::Primary
             && let Some(secondary) = &mut self.secondary
-            && let Some(other) = secondary.other.take()
-            && other.trial != Trial::TurnedDown
+            && let Some(other) = secondary
+                .other
+                .take_if(|other| other.trial != Trial::TurnedDown)
         {
             secondary.credential = other.credential;
         }
@@ -298,11 +285,6 @@ impl Credentials {
     /// The source has rejected the one in force for certain.
     pub fn rejected(&mut self) {
         self.is_rejected = true;
-    }
-
-    /// The one that stands by got neither a yes nor a no, if `is_open`.
-    pub fn leave_standby_open(&mut self, is_open: bool) {
-        self.is_standby_next = is_open;
     }
 
     /// The source has rejected the changed `credential`, for certain if
@@ -341,11 +323,11 @@ impl Credentials {
         }
     }
 
-    /// The primary one goes first; the other is still there the next time.
-    fn offered_other(&self) -> Option<&Other> {
-        let others = Role::ALL.map(|role| self.place(role)?.other.as_ref());
-        let mut others = others.into_iter().flatten();
-        others.find(|other| other.trial != Trial::TurnedDown)
+    /// The primary one goes first.
+    fn others(&self) -> impl Iterator<Item = &Other> {
+        Role::ALL
+            .into_iter()
+            .filter_map(|role| self.place(role)?.other.as_ref())
     }
 
     fn role_of_other(&self, credential: &Credential) -> Option<Role> {

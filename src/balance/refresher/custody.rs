@@ -141,7 +141,15 @@ impl Custody {
 
     /// Keeps what was found during a flight for when that has landed: what it
     /// brings back would overwrite it.
-    pub(super) fn put_by(&mut self, found: Found) {
+    pub(super) fn put_by(&mut self, mut found: Found) {
+        if let Some(Found {
+            look: choice::Look::Ordered,
+            ..
+        }) = self.found
+        {
+            // Somebody waits for it.
+            found.look = choice::Look::Ordered;
+        }
         self.found = Some(found);
     }
 
@@ -162,17 +170,23 @@ impl Custody {
         has(What::Offered) || has(What::Replaced)
     }
 
-    /// Takes over what a flight has made of the credentials. What was found
-    /// meanwhile is older than what the flight has found itself.
+    /// Takes over what a flight has made of the credentials.
     pub(super) fn take_back(&mut self, credentials: Credentials, events: &[Event]) {
         self.credentials = credentials;
         self.tell_all(events);
     }
 
-    /// A flight with a changed credential has panicked.
-    pub(super) fn decline(&mut self, changed: &Credential, crash: &Crash) {
-        let now = self.clock.mono();
-        let event = self.credentials.declined(changed, false, now);
+    /// A flight has panicked: a proof, or a refresh that began with a changed
+    /// credential where the one in force is rejected.
+    pub(super) fn panicked(&mut self, on_trial: Option<&Credential>, crash: &Crash) {
+        let is_rejected = self.credentials.is_rejected();
+        let leading = self.credentials.untried().filter(|_| is_rejected);
+        let Some(changed) = on_trial.or(leading).cloned() else {
+            return;
+        };
+        let event = self
+            .credentials
+            .declined(&changed, false, self.clock.mono());
         self.postpone(crash);
         self.tell_all(event.as_slice());
     }

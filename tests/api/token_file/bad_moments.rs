@@ -40,7 +40,10 @@ fn a_token_that_d7_refuses_for_a_while_comes_back_although_the_file_holds_a_bad_
 
     assert_rejected(&refused);
     assert_eq!(recovered.status, 200);
-    assert_eq!(shown(&app)[3..], ["old-token", "old-token", "old-token"]);
+    assert_eq!(
+        shown(&app)[3..],
+        ["old-token", "old-token", "bad-token", "old-token"]
+    );
     assert!(is_pending(&app, "token"));
 }
 
@@ -102,7 +105,7 @@ fn where_both_are_rejected_each_refresh_gives_each_its_chance() {
         assert_eq!(response.status, 200, "{back}");
         assert_eq!(
             shown(&app)[3..7],
-            ["old-token", "old-token", "old-token", "bad-token"]
+            ["old-token", "old-token", "bad-token", "old-token"]
         );
         assert_eq!(shown(&app).last().unwrap(), back);
         assert_eq!(is_pending(&app, "token"), back == "old-token");
@@ -110,7 +113,7 @@ fn where_both_are_rejected_each_refresh_gives_each_its_chance() {
 }
 
 #[test]
-fn an_unproven_token_does_not_take_the_place_of_one_that_d7_refuses_for_a_while() {
+fn an_unproven_token_is_not_asked_with_in_the_place_of_a_second_word() {
     let files = Files::new();
     let app = files.service().start();
     assert_eq!(app.balance().status, 200);
@@ -133,7 +136,7 @@ fn an_unproven_token_does_not_take_the_place_of_one_that_d7_refuses_for_a_while(
     let recovered = app.balance();
 
     assert_eq!(recovered.status, 200);
-    assert_eq!(shown(&app)[2..5], ["old-token", "old-token", "old-token"]);
+    assert_eq!(shown(&app)[2..4], ["old-token", "old-token"]);
 }
 
 #[test]
@@ -197,6 +200,72 @@ fn sighup_has_a_token_tried_at_once_that_got_neither_yes_nor_no() {
 
     wait_for_reload(&app, "token", "taken", 1);
     assert_eq!(shown(&app), ["new-token", "new-token"]);
+}
+
+#[test]
+fn the_second_token_pasted_into_the_first_file_is_adopted_once() {
+    let files = Files::new();
+    let app = files.service_with_secondary().start();
+    app.d7.reject("old-token");
+    assert_eq!(app.balance_over_confirmation().status, 200);
+
+    files.write("spare-token");
+    app.hang_up();
+    wait_for_reload(&app, "token", "taken", 1);
+    app.advance_s(6);
+    assert_eq!(app.balance_with("no-cache").status, 200);
+
+    assert_eq!(
+        shown(&app)[2..],
+        ["spare-token", "spare-token", "spare-token"]
+    );
+    assert!(!is_pending(&app, "token"));
+    assert_eq!(app.metric("d7b_token_secondary_in_force"), Some(0.0));
+}
+
+#[test]
+fn a_token_in_the_first_file_is_not_forgotten_where_the_second_is_rejected_in_turn() {
+    let files = Files::new();
+    let app = files.service_with_secondary().start();
+    app.d7.reject("old-token");
+    assert_eq!(app.balance_over_confirmation().status, 200);
+    app.d7.next(answer(404, ""));
+    files.write("new-token");
+    app.hang_up();
+    wait_for_reload(&app, "token", "unproven", 1);
+    app.d7.reject("spare-token");
+    app.d7.reject("new-token");
+    app.advance_s(200);
+    app.wait_for_d7(5);
+    app.wait_until_parked(1);
+    app.advance_s(1);
+    wait_for_reload(&app, "token", "rejected", 1);
+    assert_rejected(&app.balance_over_confirmation());
+    app.d7.accept("new-token");
+
+    // Nobody has to do anything: every refresh gives another one the lead.
+    for _ in 0..3 {
+        app.advance_s(300);
+        app.balance();
+    }
+
+    assert_eq!(app.balance().status, 200);
+    assert_eq!(app.metric("d7b_token_secondary_in_force"), Some(0.0));
+}
+
+#[test]
+fn sighup_has_the_first_token_tried_again_where_the_second_is_in_force() {
+    let files = Files::new();
+    let app = files.service_with_secondary().start();
+    app.d7.next(answer(401, REJECTION));
+    app.d7.next(answer(401, REJECTION));
+    assert_eq!(app.balance_over_confirmation().status, 200);
+
+    app.hang_up();
+    wait_for_reload(&app, "token", "taken", 1);
+
+    assert_eq!(shown(&app)[2..], ["spare-token", "old-token"]);
+    assert_eq!(app.metric("d7b_token_secondary_in_force"), Some(0.0));
 }
 
 #[test]

@@ -1,3 +1,5 @@
+mod two;
+
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -22,13 +24,6 @@ fn alone() -> Credentials {
 
 fn with_standby() -> Credentials {
     Credentials::new(named("one"), Some(named("spare")))
-}
-
-fn failed_over() -> Credentials {
-    let mut credentials = with_standby();
-    credentials.rejected();
-    credentials.accepted(&named("spare"));
-    credentials
 }
 
 fn kept(primary: Result<&str, &str>, secondary: Option<&str>) -> Kept {
@@ -145,7 +140,7 @@ fn none_is_ever_replaced_but_by_one_that_was_accepted() {
             credentials.accepted(&named("one"));
 
             assert!(is_in_force(&credentials, "one") && !credentials.is_rejected());
-            assert_eq!(credentials.rival(), Some(&named("two")));
+            assert!(credentials.turns().contains(&named("two")), "a last resort");
         }
     }
 }
@@ -163,7 +158,6 @@ fn one_that_was_turned_down_is_not_offered_again_until_it_changes_or_somebody_or
     assert_eq!(credentials.look(only("two"), Look::Doubting), []);
     assert!(credentials.offered().is_none());
     assert!(credentials.is_pending(Role::Primary), "it is visible");
-    assert_eq!(credentials.rival(), Some(&named("two")), "a last resort");
     assert_eq!(
         credentials.look(only("two"), Look::Ordered),
         primary(What::Offered)
@@ -245,65 +239,15 @@ fn an_unusable_place_is_told_once_for_each_reason_or_when_somebody_asks() {
 }
 
 #[test]
-fn one_that_only_stands_by_is_replaced_without_a_trial() {
-    let mut credentials = with_standby();
+fn a_place_that_is_gone_in_a_moment_of_doubt_is_no_reason_to_forget() {
+    let mut credentials = alone();
+    settle(&mut credentials, only("two"));
+    credentials.declined(&named("two"), true, now());
 
-    let told = settle(&mut credentials, kept(Ok("one"), Some("new spare")));
+    let told = credentials.look(kept(Err("gone"), None), Look::Doubting);
 
-    assert_eq!(told, [What::Replaced.of(Role::Secondary)]);
-    assert_eq!(credentials.standby(), Some(&named("new spare")));
-    assert!(!credentials.is_standby_next(), "there is no need for it");
-    credentials.rejected();
-    settle(&mut credentials, kept(Ok("one"), Some("newer spare")));
-    assert!(credentials.is_standby_next(), "it may be what is needed");
-}
-
-#[test]
-fn one_that_is_the_same_as_the_other_is_none_that_stands_by() {
-    let credentials = Credentials::new(named("one"), Some(named("one")));
-
-    assert_eq!(credentials.standby(), None);
-    assert_eq!(alone().standby(), None);
-}
-
-#[test]
-fn the_one_that_stood_by_stays_in_force_until_the_first_changes_and_is_accepted() {
-    let mut credentials = failed_over();
-    assert!(is_in_force(&credentials, "spare") && !credentials.is_rejected());
-    assert_eq!(credentials.standby(), Some(&named("one")));
-
-    assert_eq!(settle(&mut credentials, kept(Ok("one"), Some("spare"))), []);
-    let told = settle(&mut credentials, kept(Ok("two"), Some("spare")));
-
-    assert_eq!(told, primary(What::Offered));
-    assert!(is_in_force(&credentials, "spare"));
-    credentials.accepted(&named("two"));
-    assert!(is_in_force(&credentials, "two"));
-    assert_eq!(credentials.role_in_force(), Role::Primary);
-    assert_eq!(credentials.standby(), Some(&named("spare")));
-}
-
-#[test]
-fn the_second_one_is_tried_too_where_it_is_in_force() {
-    let mut credentials = failed_over();
-
-    let told = settle(&mut credentials, kept(Ok("one"), Some("new spare")));
-
-    assert_eq!(told, [What::Offered.of(Role::Secondary)]);
-    assert!(is_in_force(&credentials, "spare") && is_untried(&credentials, "new spare"));
-}
-
-#[test]
-fn of_two_that_change_at_once_the_first_is_tried_first_and_the_other_stands_by() {
-    let mut credentials = failed_over();
-
-    let told = settle(&mut credentials, kept(Ok("two"), Some("new spare")));
-
-    assert_eq!(told.len(), 2);
-    assert!(is_untried(&credentials, "two"));
-    credentials.accepted(&named("two"));
-    assert!(credentials.offered().is_none());
-    assert_eq!(credentials.standby(), Some(&named("new spare")));
+    assert_eq!(told, []);
+    assert_eq!(settle(&mut credentials, only("two")), []);
 }
 
 #[test]
