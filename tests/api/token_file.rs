@@ -1,6 +1,7 @@
 //! Tokens that are kept in files, and changed there.
 
 mod bad_moments;
+mod panics;
 mod proof;
 mod secondary;
 mod text;
