@@ -40,8 +40,9 @@ struct Steps {
 
 /// The failures since the last valid answer.
 ///
-/// They say how long the next hold-down is. Each class climbs its own stairs: a service that alternates
-/// between two kinds of failure is left alone longer and longer, too.
+/// They say how long the next hold-down is. Each class climbs its own stairs: a
+/// service that alternates between two kinds of failure is left alone longer and
+/// longer, too.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Tally {
     transient: u32,

@@ -143,7 +143,9 @@ impl BalanceService {
     /// The reason why there is no balance.
     ///
     /// There is no deadline here: every flight ends within the upstream
-    /// timeout, and its end, of whatever kind, answers all who wait for it.
+    /// timeout, and its end, of whatever kind, answers all who wait for it; but
+    /// that of a changed credential which was not accepted, after which they
+    /// wait for one more.
     ///
     /// # Cancel safety
     /// May be dropped at any time: the flight goes on for the others.

@@ -1,8 +1,8 @@
 //! What is known of one account, as every worker may see it.
 //!
 //! An [`AccountState`] is replaced whole by the refresher after every flight;
-//! but for the mark that somebody was nudged, nothing in it changes in place, so that a reader needs no lock and never sees
-//! half of an event.
+//! but for the mark that somebody was nudged, nothing in it changes in place, so
+//! that a reader needs no lock and never sees half of an event.
 
 use std::{
     sync::{
