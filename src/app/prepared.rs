@@ -57,15 +57,16 @@ impl Prepared {
             mut config,
             mut errors,
         } = draft;
+        let mut warnings = Vec::new();
         let keys = config
             .callers
             .as_ref()
-            .and_then(|source| read_keys(source, &mut errors));
+            .and_then(|source| read_keys(source, &mut errors, &mut warnings));
         let default_limit = config
             .rate_limit
             .as_deref()
             .and_then(|text| read_limit(text, &mut errors));
-        let tokens = read_tokens(&config.upstream, &mut errors);
+        let tokens = read_tokens(&config.upstream, &mut errors, &mut warnings);
         let tls = read_roots(config.upstream.ca_file.as_deref(), &mut errors);
         // What is a URL need not be what a request takes.
         let uri = balance_uri(&config.upstream.base_url)
@@ -74,8 +75,7 @@ impl Prepared {
         match (keys, tokens, tls, uri) {
             (Some(keys), Some(tokens), Some(tls), Some(uri)) if errors.is_empty() => {
                 config.warnings.extend(tokens.doubts());
-                let read_once = read_once(&config);
-                config.warnings.extend(read_once);
+                config.warnings.extend(warnings);
                 Ok(Self {
                     endpoint: Endpoint {
                         uri,
@@ -98,7 +98,11 @@ impl Prepared {
     }
 }
 
-fn read_keys(source: &Source, errors: &mut ConfigErrors) -> Option<Keys> {
+fn read_keys(
+    source: &Source,
+    errors: &mut ConfigErrors,
+    warnings: &mut Vec<String>,
+) -> Option<Keys> {
     match source {
         Source::Inline(text) => file::parse_inline(text.expose_secret())
             .map(|records| Keys {
@@ -111,13 +115,14 @@ fn read_keys(source: &Source, errors: &mut ConfigErrors) -> Option<Keys> {
             let text = Text::read(path)
                 .map_err(|error| errors.add("KEYS_FILE", unreadable(&error)))
                 .ok()?;
-            file::parse_file(text.as_str())
-                .map(|records| Keys {
-                    records,
-                    file: is_regular(path).then(|| (path.clone(), text.fingerprint())),
-                })
+            let records = file::parse_file(text.as_str())
                 .map_err(|error| errors.add("KEYS_FILE", error))
-                .ok()
+                .ok()?;
+            let file = is_regular(path).then(|| (path.clone(), text.fingerprint()));
+            if file.is_none() {
+                warnings.push(read_once("KEYS_FILE"));
+            }
+            Some(Keys { records, file })
         }
     }
 }
@@ -133,19 +138,23 @@ fn read_limit(text: &str, errors: &mut ConfigErrors) -> Option<RateLimit> {
     limit
 }
 
-fn read_tokens(upstream: &Upstream, errors: &mut ConfigErrors) -> Option<Tokens> {
+fn read_tokens(
+    upstream: &Upstream,
+    errors: &mut ConfigErrors,
+    warnings: &mut Vec<String>,
+) -> Option<Tokens> {
     let primary = match upstream.token.as_ref() {
         Some(Source::Inline(text)) => token::parse(text)
             .map(|token| (token.clone(), Place::Fixed(token)))
             .map_err(|error| errors.add("TOKEN", error))
             .ok(),
-        Some(Source::File(path)) => read_token("TOKEN_FILE", path, errors),
+        Some(Source::File(path)) => read_token("TOKEN_FILE", path, errors, warnings),
         None => None,
     };
     let secondary = upstream
         .secondary_token_file
         .as_ref()
-        .map(|path| read_token("TOKEN_SECONDARY_FILE", path, errors));
+        .map(|path| read_token("TOKEN_SECONDARY_FILE", path, errors, warnings));
     let (primary, primary_place) = primary?;
     let (secondary, secondary_place) = match secondary {
         Some(read) => Some(read?),
@@ -162,7 +171,12 @@ fn read_tokens(upstream: &Upstream, errors: &mut ConfigErrors) -> Option<Tokens>
     })
 }
 
-fn read_token(name: &str, path: &Path, errors: &mut ConfigErrors) -> Option<(Credential, Place)> {
+fn read_token(
+    name: &str,
+    path: &Path,
+    errors: &mut ConfigErrors,
+    warnings: &mut Vec<String>,
+) -> Option<(Credential, Place)> {
     let text = token::read(path)
         .map_err(|error| errors.add(name, unreadable(&error)))
         .ok()?;
@@ -172,6 +186,7 @@ fn read_token(name: &str, path: &Path, errors: &mut ConfigErrors) -> Option<(Cre
     let place = if is_regular(path) {
         Place::File(path.to_owned())
     } else {
+        warnings.push(read_once(name));
         Place::Fixed(token.clone())
     };
     Some((token, place))
@@ -183,28 +198,9 @@ fn is_regular(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|known| known.is_file())
 }
 
-/// What is never read again, though it was named to be.
-fn read_once(config: &Config) -> Vec<String> {
-    let file = |source: &Option<Source>| match source {
-        Some(Source::File(path)) => Some(path.clone()),
-        Some(Source::Inline(_)) | None => None,
-    };
-    [
-        ("KEYS_FILE", file(&config.callers)),
-        ("TOKEN_FILE", file(&config.upstream.token)),
-        (
-            "TOKEN_SECONDARY_FILE",
-            config.upstream.secondary_token_file.clone(),
-        ),
-    ]
-    .into_iter()
-    .filter(|(_, path)| path.as_deref().is_some_and(|path| !is_regular(path)))
-    .map(|(name, _)| {
-        format!(
-            "D7B_{name} is not a regular file: it was read once, a change of it needs a restart"
-        )
-    })
-    .collect()
+/// What is said of a file that is never read again, though it was named to be.
+fn read_once(name: &str) -> String {
+    format!("D7B_{name} is not a regular file: it was read once, a change of it needs a restart")
 }
 
 impl Tokens {

@@ -5,8 +5,9 @@
 //! of a rejected credential, never both. Only where a second credential stands
 //! by, a confirmed rejection of the first has a third request follow.
 //!
-//! While the credential in force is rejected there is nothing to confirm: each
-//! refresh then asks with all that there are, by turns, a changed one first.
+//! While the credential in force is rejected and there are others, there is
+//! nothing to confirm: each refresh then asks with all that there are, by turns,
+//! a changed one first.
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 

@@ -195,8 +195,8 @@ impl Refresher {
         if self.flight.is_some() {
             return self.custody.put_by(found);
         }
-        let has_more = self.custody.take_in(found);
-        if has_more && self.custody.credentials().is_rejected() {
+        let is_changed = self.custody.take_in(found);
+        if is_changed && self.custody.credentials().is_rejected() {
             self.ledger.credential_changed(self.clock.mono());
         }
     }

@@ -153,7 +153,8 @@ pub struct Places {
 impl Places {
     /// Whether what stands there can change.
     pub fn can_change(&self) -> bool {
-        matches!(self.primary, Place::File(_)) || self.secondary.is_some()
+        let is_file = |place: &Place| matches!(place, Place::File(_));
+        is_file(&self.primary) || self.secondary.as_ref().is_some_and(is_file)
     }
 
     fn read(&self) -> Kept {

@@ -79,6 +79,18 @@ fn is_pending(app: &TestApp, file: &str) -> bool {
     app.metric(&format!("d7b_reload_pending{{file=\"{file}\"}}")) == Some(1.0)
 }
 
+/// Changes the token to one that D7 rejects, and waits until that is known.
+fn paste_a_rejected_one(files: &Files, app: &TestApp) {
+    app.d7.reject("bad-token");
+    files.write("bad-token");
+    let asked = app.d7.count();
+    app.hang_up();
+    app.wait_for_d7(asked + 1);
+    app.wait_until_parked(1);
+    app.advance(Duration::from_millis(500));
+    wait_for_reload(app, "token", "rejected", 1);
+}
+
 /// Has the token in force rejected for certain.
 fn reject_for_certain(app: &TestApp) {
     app.d7.reject("old-token");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use d7_balance::simulator::{BALANCE, REJECTION, Step, answer};
 
-use super::{Files, is_pending, reject_for_certain, shown, wait_for_reload};
+use super::{Files, is_pending, paste_a_rejected_one, reject_for_certain, shown, wait_for_reload};
 use crate::{harness::TestApp, rejections::assert_rejected};
 
 /// A service whose token works, whose file holds one that D7 has rejected, and
@@ -13,13 +13,7 @@ use crate::{harness::TestApp, rejections::assert_rejected};
 fn after_a_bad_paste(files: &Files) -> TestApp {
     let app = files.service().start();
     assert_eq!(app.balance().status, 200);
-    app.d7.reject("bad-token");
-    files.write("bad-token");
-    app.hang_up();
-    app.wait_for_d7(2);
-    app.wait_until_parked(1);
-    app.advance(Duration::from_millis(500));
-    wait_for_reload(&app, "token", "rejected", 1);
+    paste_a_rejected_one(files, &app);
     app.advance_s(200);
     app
 }

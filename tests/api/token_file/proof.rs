@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use d7_balance::simulator::{BALANCE, REJECTION, Step, answer};
 
-use super::{Files, is_pending, shown, wait_for_reload};
+use super::{Files, is_pending, paste_a_rejected_one, shown, wait_for_reload};
 use crate::harness::{TestApp, wait_until};
 
 const NEWER: &str = r#"{"balance": 12.5}"#;
@@ -14,18 +14,6 @@ fn working(files: &Files) -> TestApp {
     let app = files.service().start();
     assert_eq!(app.balance().status, 200);
     app
-}
-
-/// Changes the token to one that D7 rejects, and waits until that is known.
-fn paste_a_rejected_one(files: &Files, app: &TestApp) {
-    app.d7.reject("bad-token");
-    files.write("bad-token");
-    let asked = app.d7.count();
-    app.hang_up();
-    app.wait_for_d7(asked + 1);
-    app.wait_until_parked(1);
-    app.advance(Duration::from_millis(500));
-    wait_for_reload(app, "token", "rejected", 1);
 }
 
 #[test]
