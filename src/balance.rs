@@ -89,6 +89,8 @@ pub struct Reading {
 /// on the moment of asking, made once so that a hit only copies references.
 #[derive(Debug)]
 pub struct Snapshot {
+    balance: Amount,
+    as_of: SystemTime,
     fetched_at: MonoTime,
     body: Bytes,
     etag: Bytes,
@@ -106,9 +108,9 @@ impl Snapshot {
             .as_ref()
             .map(|count| format!(",\"sms_count\":{}", count.as_str()))
             .unwrap_or_default();
-        let as_of = Rfc3339(as_of);
+        let as_of_text = Rfc3339(as_of);
         let body = format!(
-            r#"{{"balance":{balance},"balance_text":"{balance}"{sms_count},"as_of":"{as_of}"}}"#
+            r#"{{"balance":{balance},"balance_text":"{balance}"{sms_count},"as_of":"{as_of_text}"}}"#
         );
         let digest = digest::digest(&digest::SHA256, body.as_bytes());
         // 128 bits of the digest: no two bodies of one service will meet.
@@ -117,13 +119,25 @@ impl Snapshot {
             .map(|byte| format!("{byte:02x}"))
             .collect();
         Self {
+            balance: reading.balance.clone(),
+            as_of,
             fetched_at,
             body: Bytes::from(body),
             etag: Bytes::from(format!("\"{tag}\"")),
         }
     }
 
-    /// When D7's answer arrived.
+    /// The credit left.
+    pub fn balance(&self) -> &Amount {
+        &self.balance
+    }
+
+    /// When D7's answer arrived, on the wall clock.
+    pub fn as_of(&self) -> SystemTime {
+        self.as_of
+    }
+
+    /// When D7's answer arrived, on the monotonic clock.
     pub fn fetched_at(&self) -> MonoTime {
         self.fetched_at
     }
@@ -140,8 +154,9 @@ impl Snapshot {
     }
 }
 
-/// RFC 3339, UTC, three decimals.
-struct Rfc3339(SystemTime);
+/// A moment as RFC 3339 has it, in UTC, with three decimals.
+#[derive(Debug, Clone, Copy)]
+pub struct Rfc3339(pub SystemTime);
 
 impl fmt::Display for Rfc3339 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,10 +1,12 @@
 //! What the source is asked with: a credential, seen from the cache. No secret
 //! is looked into here.
 //!
-//! [`choice`] says which one is in force, [`expiry`] when to tell that it ends.
+//! [`choice`] says which one is in force, [`expiry`] when to tell that it ends,
+//! [`standing`] what everybody may know of it.
 
 pub mod choice;
 pub mod expiry;
+pub mod standing;
 
 use std::{fmt, sync::Arc, time::SystemTime};
 

@@ -15,10 +15,11 @@ mod custody;
 mod handle;
 mod ledger;
 mod parts;
+mod under_way;
 
 use std::{rc::Rc, sync::Arc};
 
-use tokio::{sync::oneshot, task::JoinHandle};
+use tokio::sync::{oneshot, watch};
 
 pub use self::{
     custody::CredentialMetrics,
@@ -29,13 +30,14 @@ use self::{
     custody::{Custody, Found},
     handle::Message,
     ledger::Ledger,
+    under_way::{Landed, Mission, UnderWay, Waiter, landed},
 };
 use super::{
-    credential::Credential,
     decision::{Asked, Decision, Wait, crowded_out, decide},
-    flight::{Crash, Flight, Landing, Outcome},
+    flight::{Crash, Flight, Outcome},
     hold_down::Draw,
     source::BalanceSource,
+    state::AccountState,
 };
 use crate::{
     clock::{Clock, MonoTime},
@@ -55,56 +57,18 @@ pub struct Refresher {
     flight: Option<UnderWay>,
 }
 
-/// What a flight is for.
-#[derive(Debug)]
-enum Mission {
-    /// A balance, by the credential in force.
-    Refresh,
-    /// The proof of a changed credential, and a balance if it succeeds.
-    Proof(Credential),
-}
-
-impl Mission {
-    /// The credential that is to be proved.
-    fn on_trial(&self) -> Option<&Credential> {
-        match self {
-            Self::Refresh => None,
-            Self::Proof(credential) => Some(credential),
-        }
-    }
-}
-
-/// A flight in the air.
-struct UnderWay {
-    mission: Mission,
-    task: JoinHandle<Landing>,
-    waiters: Vec<Waiter>,
-}
-
-/// A flight that has landed. None where it has panicked.
-struct Landed {
-    mission: Mission,
-    landing: Option<Landing>,
-    waiters: Vec<Waiter>,
-}
-
-/// A request that waits for the flight.
-struct Waiter {
-    wait: Wait,
-    part: Part,
-    reply: oneshot::Sender<Joined>,
-}
-
 impl Refresher {
     /// A refresher that has seen nothing yet. Its empty state is in the cache
     /// from now on.
     pub fn new(parts: Parts, inbox: Inbox) -> Self {
+        let credential = parts.credentials.standing();
         Self {
             ledger: Ledger::new(
                 parts.account,
                 parts.cache,
                 Arc::clone(&parts.clock),
                 Arc::clone(&parts.draw),
+                credential,
             ),
             custody: Custody::new(
                 Rc::clone(&parts.source),
@@ -153,6 +117,12 @@ impl Refresher {
         }
     }
 
+    /// Where each state is heard of by whoever acts on it. Who is slow misses
+    /// some, never the last.
+    pub fn news(&self) -> watch::Receiver<Arc<AccountState>> {
+        self.ledger.news()
+    }
+
     /// When to take off by itself, and what for.
     fn next_due(&self) -> Option<(MonoTime, Mission)> {
         if self.flight.is_some() {
@@ -196,8 +166,12 @@ impl Refresher {
             return self.custody.put_by(found);
         }
         let is_changed = self.custody.take_in(found);
-        if is_changed && self.custody.credentials().is_rejected() {
+        let credentials = self.custody.credentials();
+        self.ledger.note_credential(credentials.standing());
+        if is_changed && credentials.is_rejected() {
             self.ledger.credential_changed(self.clock.mono());
+        } else {
+            self.ledger.enter_credential();
         }
     }
 
@@ -290,6 +264,8 @@ impl Refresher {
         let outcome = match landing {
             Some(landing) => {
                 self.custody.take_back(landing.credentials, &landing.events);
+                let standing = self.custody.credentials().standing();
+                self.ledger.note_credential(standing);
                 if let (true, Err(crash)) = (landing.has_declined, &landing.outcome) {
                     self.custody.postpone(crash);
                 }
@@ -365,24 +341,6 @@ impl Refresher {
             verdict,
         }));
     }
-}
-
-/// The end of the flight under way; never, if there is none.
-///
-/// # Cancel safety
-/// May be dropped: the flight stays where it is until it has landed.
-async fn landed(flight: &mut Option<UnderWay>) -> Landed {
-    if let Some(under_way) = flight {
-        let landing = (&mut under_way.task).await.ok();
-        if let Some(landed) = flight.take() {
-            return Landed {
-                mission: landed.mission,
-                landing,
-                waiters: landed.waiters,
-            };
-        }
-    }
-    std::future::pending().await
 }
 
 /// Ends when it is time for what is due; never, if nothing is.

@@ -9,11 +9,12 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use super::{
     Snapshot,
+    credential::standing::{CredentialState, Standing},
     source::{FailureKind, UpstreamCode},
 };
 use crate::clock::MonoTime;
@@ -27,6 +28,10 @@ pub struct AccountState {
     pub failure: Option<Arc<Failure>>,
     /// When D7 last answered anything at all.
     pub answered_at: Option<MonoTime>,
+    /// The refresh that failed last, also where D7 has answered well since.
+    pub last_failed: Option<Arc<LastFailed>>,
+    /// What D7 thinks of the credential.
+    pub credential: Standing,
     nudged: AtomicBool,
 }
 
@@ -41,8 +46,22 @@ impl AccountState {
             snapshot,
             failure,
             answered_at,
-            nudged: AtomicBool::new(false),
+            ..Self::default()
         }
+    }
+
+    /// The same with what outlives it.
+    pub fn with(self, credential: Standing, last_failed: Option<Arc<LastFailed>>) -> Self {
+        Self {
+            credential,
+            last_failed,
+            ..self
+        }
+    }
+
+    /// The state of the credential in force at `now`.
+    pub fn credential_state(&self, now: SystemTime) -> CredentialState {
+        self.credential.state(self.failure.as_deref(), now)
     }
 
     /// True for the first caller that finds this state stale: one message is
@@ -50,6 +69,19 @@ impl AccountState {
     pub fn first_to_nudge(&self) -> bool {
         !self.nudged.swap(true, Ordering::Relaxed)
     }
+}
+
+/// A refresh that failed, for whoever looks back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastFailed {
+    /// When.
+    pub at: SystemTime,
+    /// What went wrong.
+    pub kind: FailureKind,
+    /// The status, if D7 gave one.
+    pub status: Option<u16>,
+    /// D7's own code, if it sent one.
+    pub code: Option<UpstreamCode>,
 }
 
 /// A failed refresh, and how long D7 is left alone for it.

@@ -13,7 +13,10 @@
 mod event;
 
 pub use self::event::{Event, What};
-use super::{Credential, Found, Kept, Role};
+use super::{
+    Credential, Found, Kept, Role,
+    standing::{Standing, Trust},
+};
 use crate::clock::MonoTime;
 
 /// How the places are looked at.
@@ -83,9 +86,8 @@ pub struct Credentials {
     primary: Place,
     secondary: Option<Place>,
     in_force: Role,
-    /// Whether the one in force was rejected for certain, and not accepted
-    /// since.
-    is_rejected: bool,
+    /// What the source has said of the one in force.
+    trust: Trust,
     /// Those that a refresh has begun with since one was last accepted, the
     /// latest at the end.
     led: Vec<Credential>,
@@ -98,7 +100,7 @@ impl Credentials {
             primary: Place::new(primary),
             secondary: secondary.map(Place::new),
             in_force: Role::Primary,
-            is_rejected: false,
+            trust: Trust::Unproven,
             led: Vec::new(),
         }
     }
@@ -116,7 +118,16 @@ impl Credentials {
     /// Whether the one in force was rejected for certain, and not accepted
     /// since.
     pub fn is_rejected(&self) -> bool {
-        self.is_rejected
+        self.trust == Trust::Rejected
+    }
+
+    /// What everybody may know of them.
+    pub fn standing(&self) -> Standing {
+        Standing {
+            in_force: self.in_force,
+            trust: self.trust,
+            ends: Role::ALL.map(|role| self.of(role).and_then(Credential::expires)),
+        }
     }
 
     /// The one that is meant to be used in `role`.
@@ -263,7 +274,7 @@ impl Credentials {
         } else {
             return None;
         };
-        self.is_rejected = false;
+        self.trust = Trust::Accepted;
         self.led.clear();
         self.settle_standby();
         event
@@ -284,7 +295,7 @@ impl Credentials {
 
     /// The source has rejected the one in force for certain.
     pub fn rejected(&mut self) {
-        self.is_rejected = true;
+        self.trust = Trust::Rejected;
     }
 
     /// The source has rejected the changed `credential`, for certain if

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::Credential;
+use super::{Credential, standing::SOON};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -15,12 +15,7 @@ pub struct ExpiryWatch {
 
 impl ExpiryWatch {
     /// So long before the end it is told, and at the end itself.
-    const MARKS: [Duration; 4] = [
-        DAY.saturating_mul(14),
-        DAY.saturating_mul(7),
-        DAY,
-        Duration::ZERO,
-    ];
+    const MARKS: [Duration; 4] = [SOON, DAY.saturating_mul(7), DAY, Duration::ZERO];
 
     /// What is left of `credential`, if that has to be told now; zero where it
     /// has ended.

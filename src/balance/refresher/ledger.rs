@@ -3,16 +3,18 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
 use crate::{
     balance::{
         AccountId, Reading, Snapshot,
+        credential::standing::Standing,
         flight::Crash,
         hold_down::{Draw, Tally},
         memory::MemoryCache,
         source::SourceError,
-        state::{AccountState, Class, Failure},
+        state::{AccountState, Class, Failure, LastFailed},
     },
     clock::{Clock, MonoTime},
 };
@@ -24,7 +26,12 @@ pub(super) struct Ledger {
     clock: Arc<dyn Clock>,
     draw: Draw,
     state: Arc<AccountState>,
+    /// What is known of the credentials, for every state from now on.
+    credential: Standing,
+    /// The failure that was entered last, over or not.
+    last_failed: Option<Arc<LastFailed>>,
     tally: Tally,
+    news: watch::Sender<Arc<AccountState>>,
 }
 
 impl Ledger {
@@ -34,13 +41,19 @@ impl Ledger {
         cache: MemoryCache,
         clock: Arc<dyn Clock>,
         draw: Draw,
+        credential: Standing,
     ) -> Self {
+        let state = AccountState::default().with(credential, None);
+        let state = Arc::new(state);
         let ledger = Self {
             account,
             cache,
             clock,
             draw,
-            state: Arc::new(AccountState::default()),
+            news: watch::Sender::new(Arc::clone(&state)),
+            state,
+            credential,
+            last_failed: None,
             tally: Tally::default(),
         };
         ledger.publish();
@@ -50,6 +63,29 @@ impl Ledger {
     /// What is known now.
     pub(super) fn state(&self) -> &Arc<AccountState> {
         &self.state
+    }
+
+    /// Where each state is heard of by whoever acts on it. Who is slow misses
+    /// some, never the last.
+    pub(super) fn news(&self) -> watch::Receiver<Arc<AccountState>> {
+        self.news.subscribe()
+    }
+
+    /// Has every state from now on tell this of the credentials.
+    pub(super) fn note_credential(&mut self, credential: Standing) {
+        self.credential = credential;
+    }
+
+    /// Enters what has been noted of the credentials, where no state tells it
+    /// yet.
+    pub(super) fn enter_credential(&mut self) {
+        if self.state.credential != self.credential {
+            self.enter(AccountState::new(
+                self.state.snapshot.clone(),
+                self.state.failure.clone(),
+                self.state.answered_at,
+            ));
+        }
     }
 
     /// Has workers find the state, also where the cache has let it go.
@@ -98,6 +134,13 @@ impl Ledger {
         failure.held_until = now + hold_down;
         self.tell(&failure, error, hold_down);
         let failure = Arc::new(failure);
+        let last_failed = LastFailed {
+            at: self.clock.wall(),
+            kind: error.kind,
+            status: error.status,
+            code: error.code.clone(),
+        };
+        self.last_failed = Some(Arc::new(last_failed));
         self.enter(AccountState::new(
             self.state.snapshot.clone(),
             Some(Arc::clone(&failure)),
@@ -132,8 +175,10 @@ impl Ledger {
     }
 
     fn enter(&mut self, state: AccountState) {
+        let state = state.with(self.credential, self.last_failed.clone());
         self.state = Arc::new(state);
         self.publish();
+        self.news.send_replace(Arc::clone(&self.state));
     }
 
     /// Logs a failure when it begins, not each time it lasts.
