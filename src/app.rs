@@ -119,7 +119,7 @@ impl App {
         let failures = FailureKind::ALL.map(FailureKind::as_str);
 
         let has_token_files = tokens.places.can_change();
-        let client = D7Client::new(endpoint, tokens.places, metrics.for_upstream(&failures));
+        let client = D7Client::new(endpoint, tokens.places, metrics.for_upstream());
         let source: Rc<dyn BalanceSource> = Rc::new(client);
 
         let account = AccountId::default();
@@ -187,7 +187,7 @@ impl App {
             RequestLog::new(listener, addr.ip(), clock, readiness, &metrics)
         };
         let routes = http::public(Public {
-            service,
+            service: service.clone(),
             keys: key_table,
             clock: Arc::clone(&clock),
             readiness: readiness.clone(),
@@ -202,6 +202,7 @@ impl App {
             routes,
         )?;
         let routes = http::admin(Admin {
+            service,
             metrics: metrics.clone(),
             readiness: readiness.clone(),
         });

@@ -9,6 +9,8 @@ pub mod decision;
 mod flight;
 pub mod hold_down;
 pub mod memory;
+pub mod outlook;
+mod recent;
 pub mod refresher;
 pub mod service;
 pub mod source;

@@ -15,6 +15,7 @@
 mod auth;
 mod balance;
 mod directives;
+mod figures;
 mod host;
 mod pages;
 mod preconditions;
@@ -51,6 +52,8 @@ pub struct Public {
 /// What the admin listener's handlers need.
 #[derive(Clone)]
 pub struct Admin {
+    /// The balance.
+    pub service: BalanceService,
     /// The figures.
     pub metrics: Metrics,
     /// The process's state.
@@ -76,9 +79,10 @@ pub fn public(public: Public) -> impl Fn(&mut ServiceConfig) + Clone {
 /// The admin listener's routes.
 pub fn admin(admin: Admin) -> impl Fn(&mut ServiceConfig) + Clone {
     move |app| {
-        app.app_data(Data::new(admin.metrics.clone()))
+        app.app_data(Data::new(admin.service.clone()))
+            .app_data(Data::new(admin.metrics.clone()))
             .app_data(Data::new(admin.readiness.clone()))
-            .service(get("/metrics", web::to(probes::get_metrics)));
+            .service(get("/metrics", web::to(figures::get_metrics)));
         probes(app);
     }
 }

@@ -4,26 +4,42 @@
 //! the first request: a look-up by label takes a lock that the hit path must
 //! not wait for.
 
+mod moment;
+#[cfg(target_os = "linux")]
+mod process;
 mod reload;
 mod requests;
+mod text;
 mod upstream;
 
 use std::sync::Arc;
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeMetric, text::encode},
-    metrics::counter::{ConstCounter, Counter},
+    encoding::{
+        DescriptorEncoder, EncodeLabelSet, EncodeMetric,
+        text::{encode_eof, encode_registry},
+    },
+    metrics::{
+        counter::{ConstCounter, Counter},
+        family::Family,
+        gauge::Gauge,
+    },
     registry::Registry,
 };
 use tracing_appender::non_blocking::ErrorCounter;
 
-use self::{reload::ReloadCollectors, requests::RequestCollectors, upstream::UpstreamCollectors};
 pub use self::{
+    moment::Moment,
     reload::{FailoverMetrics, ReloadMetrics},
-    requests::{ClientMetrics, RequestMetrics},
+    requests::{AnswerMetrics, ClientMetrics, RequestMetrics, RequestWords},
+    text::Format,
     upstream::{RefreshMetrics, UpstreamMetrics},
 };
+use self::{reload::ReloadCollectors, requests::RequestCollectors, upstream::UpstreamCollectors};
+
+/// What our own figures' names begin with.
+const PREFIX: &str = "d7b";
 
 /// The collectors, and the registry that names them.
 #[derive(Clone)]
@@ -34,14 +50,30 @@ pub struct Metrics {
     reloads: ReloadCollectors,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Build {
+    version: &'static str,
+}
+
+impl Build {
+    fn of_this() -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+}
+
 impl Metrics {
     /// All collectors, at zero. `log_lines_dropped` is the log's own count,
     /// where there is a log.
     pub fn new(log_lines_dropped: Option<ErrorCounter>) -> Self {
-        let mut registry = Registry::with_prefix("d7b");
+        let mut registry = Registry::with_prefix(PREFIX);
         let requests = RequestCollectors::register(&mut registry);
         let upstream = UpstreamCollectors::register(&mut registry);
         let reloads = ReloadCollectors::register(&mut registry);
+        let build = Family::<Build, Gauge>::default();
+        build.get_or_create_owned(&Build::of_this()).set(1);
+        registry.register("build_info", "The version that runs", build);
         if let Some(dropped) = log_lines_dropped {
             registry.register_collector(Box::new(DroppedLines(dropped)));
         }
@@ -53,23 +85,29 @@ impl Metrics {
         }
     }
 
-    /// The exposition in OpenMetrics text format.
+    /// The exposition: what was counted, what is so at this `moment`, and the
+    /// process's own figures.
     ///
     /// # Errors
     /// None that a `String` as the target could cause.
-    pub fn render(&self) -> Result<String, std::fmt::Error> {
+    pub fn render(&self, moment: &Moment<'_>, format: Format) -> Result<String, std::fmt::Error> {
+        let mut now = Registry::with_prefix(PREFIX);
+        moment.register(&mut now);
         let mut text = String::new();
-        encode(&mut text, &self.registry)?;
-        Ok(text)
+        encode_registry(&mut text, &self.registry)?;
+        encode_registry(&mut text, &now)?;
+        #[cfg(target_os = "linux")]
+        encode_registry(&mut text, &process::figures())?;
+        encode_eof(&mut text)?;
+        Ok(match format {
+            Format::OpenMetrics => text,
+            Format::Older => text::older(&text),
+        })
     }
 
     /// The handles of the request log.
-    pub fn for_requests(
-        &self,
-        cache_outcomes: &[&'static str],
-        denials: &[&'static str],
-    ) -> RequestMetrics {
-        self.requests.for_log(cache_outcomes, denials)
+    pub fn for_requests(&self, words: &RequestWords<'_>) -> RequestMetrics {
+        self.requests.for_log(words)
     }
 
     /// The handles of one client, whose series are exported from now on.
@@ -99,8 +137,8 @@ impl Metrics {
     }
 
     /// The handles of the upstream client.
-    pub fn for_upstream(&self, failures: &[&'static str]) -> UpstreamMetrics {
-        self.upstream.for_upstream(failures)
+    pub fn for_upstream(&self) -> UpstreamMetrics {
+        self.upstream.for_client()
     }
 }
 

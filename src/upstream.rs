@@ -115,18 +115,13 @@ impl D7Client {
         // What is known of the head when the deadline passes in the body.
         let status = Cell::new(None);
         let asked = tokio::time::timeout(within, self.exchange(token, &status)).await;
-        let result = match asked {
+        match asked {
             Ok(result) => result,
             Err(_) => Err(SourceError {
                 status: status.get(),
                 ..error(FailureKind::Timeout, "no whole answer in time")
             }),
-        };
-        match &result {
-            Ok(_) => self.metrics.succeeded(),
-            Err(error) => self.metrics.failed(error.kind.as_str()),
         }
-        result
     }
 
     /// Sends one request and reads its answer.

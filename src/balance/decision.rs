@@ -76,6 +76,14 @@ pub enum Detail {
 }
 
 impl Detail {
+    /// Every detail.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let failures = FailureKind::ALL.map(Self::Failure);
+        [Self::MinRefresh, Self::Overloaded]
+            .into_iter()
+            .chain(failures)
+    }
+
     /// The value of the parameter.
     pub fn as_str(self) -> &'static str {
         match self {

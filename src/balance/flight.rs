@@ -18,10 +18,14 @@ use super::{
         choice::{Credentials, Event, Look},
     },
     hold_down::Draw,
+    recent::RecentRequests,
     source::{BalanceSource, FailureKind, SourceError},
     state::Failure,
 };
-use crate::clock::{Clock, MonoTime};
+use crate::{
+    clock::{Clock, MonoTime},
+    metrics::RefreshMetrics,
+};
 
 /// What a flight brings.
 pub(super) type Outcome = Result<Reading, Crash>;
@@ -131,6 +135,8 @@ pub(super) struct Flight {
     pub(super) source: Rc<dyn BalanceSource>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) draw: Draw,
+    pub(super) metrics: RefreshMetrics,
+    pub(super) recent: RecentRequests,
     pub(super) deadline: MonoTime,
     pub(super) credentials: Credentials,
     /// What has happened to the credentials so far.
@@ -354,9 +360,13 @@ impl Flight {
 
     /// Asks once. A credential that is accepted is in force from now on.
     async fn ask(&mut self, credential: &Credential) -> Word {
-        let left = self.deadline.since(self.clock.mono());
+        let began = self.clock.mono();
         self.requests += 1;
+        self.recent.record(began);
+        let left = self.deadline.since(began);
         let word = self.source.fetch(credential, left).await;
+        let failure = word.as_ref().err().map(|error| error.kind.as_str());
+        self.metrics.asked(failure, self.clock.mono().since(began));
         match &word {
             Ok(_) => self.events.extend(self.credentials.accepted(credential)),
             Err(error) if error.is_an_answer() => self.heard.push(credential.clone()),

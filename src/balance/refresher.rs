@@ -19,7 +19,7 @@ mod under_way;
 
 use std::{rc::Rc, sync::Arc};
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 pub use self::{
     custody::CredentialMetrics,
@@ -36,6 +36,7 @@ use super::{
     decision::{Asked, Decision, Wait, crowded_out, decide},
     flight::{Crash, Flight, Outcome},
     hold_down::Draw,
+    recent::RecentRequests,
     source::BalanceSource,
     state::AccountState,
 };
@@ -51,7 +52,8 @@ pub struct Refresher {
     draw: Draw,
     policy: Policy,
     metrics: RefreshMetrics,
-    inbox: Inbox,
+    messages: mpsc::UnboundedReceiver<Message>,
+    requests: RecentRequests,
     ledger: Ledger,
     custody: Custody,
     flight: Option<UnderWay>,
@@ -69,6 +71,7 @@ impl Refresher {
                 Arc::clone(&parts.clock),
                 Arc::clone(&parts.draw),
                 credential,
+                inbox.states,
             ),
             custody: Custody::new(
                 Rc::clone(&parts.source),
@@ -82,7 +85,8 @@ impl Refresher {
             draw: parts.draw,
             policy: parts.policy,
             metrics: parts.metrics,
-            inbox,
+            messages: inbox.messages,
+            requests: inbox.requests,
             flight: None,
         }
     }
@@ -103,7 +107,7 @@ impl Refresher {
                 found = self.custody.looked() => self.looked(found),
                 // Before callers, of whom there may always be another.
                 mission = reached(&*self.clock, due) => self.take_off(mission, Vec::new()),
-                message = self.inbox.0.recv() => match message {
+                message = self.messages.recv() => match message {
                     Some(Message::Nudge) => self.nudged(),
                     Some(Message::Join { asked, reply }) => self.joined(asked, reply),
                     Some(Message::Look { is_ordered }) => self.custody.want_look(is_ordered),
@@ -233,6 +237,8 @@ impl Refresher {
             source: Rc::clone(&self.source),
             clock: Arc::clone(&self.clock),
             draw: Arc::clone(&self.draw),
+            metrics: self.metrics.clone(),
+            recent: self.requests.clone(),
             deadline: self.clock.mono() + self.policy.timeout,
             credentials: self.custody.credentials().clone(),
             events: Vec::new(),

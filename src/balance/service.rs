@@ -11,6 +11,7 @@ use super::{
     AccountId, Snapshot,
     decision::{Asked, Decision, Detail, Forward, Lifetimes, Refusal, Serve, decide, settle},
     memory::MemoryCache,
+    outlook::Outlook,
     refresher::{Joined, Part, RefreshHandle, Verdict},
     state::{AccountState, Failure},
 };
@@ -41,6 +42,8 @@ pub struct Served {
     pub snapshot: Arc<Snapshot>,
     /// Its age.
     pub age: Duration,
+    /// Whether that is past its time to live.
+    pub is_stale: bool,
     /// Where it came from.
     pub status: CacheStatus,
 }
@@ -116,6 +119,13 @@ impl BalanceService {
             lifetimes,
             clock,
         }
+    }
+
+    /// What is so now, for those who look on. Asks D7 for nothing.
+    pub fn outlook(&self) -> Outlook {
+        let state = self.refresher.state();
+        let requests = self.refresher.requests_last_hour(self.clock.mono());
+        Outlook::of(state, &*self.clock, &self.lifetimes, requests)
     }
 
     /// Answers without waiting where that is possible: every hit ends here.
@@ -208,6 +218,7 @@ impl BalanceService {
         Served {
             snapshot,
             age,
+            is_stale: age >= self.lifetimes.ttl,
             status: CacheStatus {
                 way,
                 ttl: seconds_left(self.lifetimes.ttl, age),

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::limit::{Limiter, RateLimit, Verdict};
-use crate::{clock::Clock, metrics::ClientMetrics};
+use crate::{
+    clock::Clock,
+    metrics::{AnswerMetrics, ClientMetrics},
+};
 
 /// A team or service.
 pub struct Client {
@@ -42,10 +45,14 @@ impl Client {
         &self.metrics
     }
 
-    /// Counts one request of this client, and says what its limit makes of it,
-    /// if it has one.
-    pub fn count_request(&self) -> Option<Verdict> {
-        self.metrics.requested();
+    /// What is counted of the answers to it.
+    pub fn answers(&self) -> &AnswerMetrics {
+        self.metrics.answers()
+    }
+
+    /// Takes one request of this client out of its limit, and says what that
+    /// makes of it, if there is one.
+    pub fn take_request(&self) -> Option<Verdict> {
         let verdict = self.limiter.as_ref()?.check();
         if verdict.refused_for_s.is_some() {
             self.metrics.rate_limited();

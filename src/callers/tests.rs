@@ -10,7 +10,10 @@ use std::{
 use secrecy::ExposeSecret;
 
 use super::{Caller, Denial, Denied, KeyRecord, KeyTable, key::NewKey, limit::RateLimit};
-use crate::{clock::ManualClock, metrics::Metrics};
+use crate::{
+    clock::ManualClock,
+    metrics::{Format, Metrics, Moment},
+};
 
 /// A table, its clock and its figures.
 struct Fixture {
@@ -51,7 +54,8 @@ impl Fixture {
     /// where it is refused.
     fn ask(&self, key: &NewKey) -> Option<u32> {
         let caller = self.authenticate(key).ok().unwrap();
-        let verdict = caller.client().count_request().unwrap();
+        let verdict = caller.client().take_request().unwrap();
+        caller.client().answers().answered(200, 0.0);
         verdict.refused_for_s.is_none().then_some(verdict.remaining)
     }
 
@@ -61,15 +65,22 @@ impl Fixture {
         caller.client().limit().map(|limit| limit.to_string())
     }
 
-    /// Requests of a client, and those refused, if they are exported.
+    /// Requests of a client answered well, and those refused, if they are
+    /// exported.
     fn counted(&self, client: &str) -> Option<[u64; 2]> {
-        let exported = self.metrics.render().unwrap();
-        let of = |name: &str| {
-            let series = format!("d7b_{name}_total{{client=\"{client}\"}} ");
+        let exported = self
+            .metrics
+            .render(&Moment::default(), Format::OpenMetrics)
+            .unwrap();
+        let of = |name: &str, more: &str| {
+            let series = format!("d7b_{name}_total{{client=\"{client}\"{more}}} ");
             let value = exported.lines().find_map(|line| line.strip_prefix(&series));
             value.map(|value| value.parse().unwrap())
         };
-        let counted = (of("caller_requests"), of("rate_limited"));
+        let counted = (
+            of("requests", ",status_class=\"2xx\""),
+            of("rate_limited", ""),
+        );
         match counted {
             (Some(requests), Some(refused)) => Some([requests, refused]),
             (None, None) => None,
@@ -180,13 +191,15 @@ fn all_keys_of_a_client_share_the_limit_that_one_of_them_names() {
 }
 
 #[test]
-fn without_any_limit_a_request_is_counted_and_nothing_else() {
+fn without_any_limit_an_answer_is_counted_in_its_class_and_nothing_else() {
     let only = key();
     let fixture = Fixture::new(vec![record("a", &only, None)]);
 
     let caller = fixture.authenticate(&only).unwrap();
 
-    assert_eq!(caller.client().count_request(), None);
+    assert_eq!(caller.client().take_request(), None);
+    caller.client().answers().answered(304, 0.0);
+    caller.client().answers().answered(200, 0.0);
     assert_eq!(fixture.counted("a"), Some([1, 0]));
 }
 
@@ -249,14 +262,14 @@ fn a_client_without_a_key_is_forgotten_and_begins_anew_when_it_returns() {
 
     fixture.table.replace(vec![record("b", &kept, None)]);
     assert_eq!(under_way.client().name(), "a");
-    under_way.client().count_request();
+    under_way.client().answers().answered(200, 0.0);
     assert_eq!(fixture.counted("a"), None);
     assert_eq!(fixture.counted("b"), Some([0, 0]));
 
     fixture.table.replace(both());
     assert_eq!(fixture.counted("a"), Some([0, 0]));
     assert_eq!(fixture.ask(&gone), Some(1));
-    under_way.client().count_request();
+    under_way.client().answers().answered(200, 0.0);
     assert_eq!(fixture.counted("a"), Some([1, 0]));
 }
 

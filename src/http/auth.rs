@@ -2,7 +2,7 @@
 //!
 //! Ready at once, so that it costs a hit no await. The reason of a denial goes
 //! to the log by way of [`RequestFacts`]; the caller is never told. Whoever is
-//! known is counted, and held to the limit of its client.
+//! known is held to the limit of its client.
 
 use std::future::Ready;
 
@@ -35,7 +35,7 @@ fn authenticate(request: &HttpRequest) -> Result<Authenticated, ApiError> {
     };
     match identify(request, keys, &***clock) {
         Ok(caller) => {
-            let verdict = caller.client().count_request();
+            let verdict = caller.client().take_request();
             RequestFacts::note(request, |facts| {
                 facts.caller = Some(caller);
                 facts.verdict = verdict;

@@ -1,6 +1,6 @@
 //! `GET /balance`: the route that the service is there for.
 
-use std::fmt::Write;
+use std::{fmt::Write, iter};
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
@@ -16,6 +16,7 @@ use super::{
     request_log::RequestFacts,
 };
 use crate::balance::{
+    decision::Detail,
     refresher::Part,
     service::{BalanceService, CacheStatus, Now, Reason, Served, Way},
 };
@@ -37,9 +38,7 @@ pub(super) async fn get_balance(
         Reason::Broken if readiness.phase() == Phase::ShuttingDown => ApiError::ShuttingDown,
         _ => ApiError::NoBalance(refused),
     })?;
-    RequestFacts::note(&request, |facts| {
-        facts.cache = Some(outcome(&served.status))
-    });
+    RequestFacts::note(&request, |facts| facts.cache = Some(Outcome::of(&served)));
     Ok(respond(&request, &served))
 }
 
@@ -119,18 +118,44 @@ fn push(text: &mut String, name: &str, value: std::fmt::Arguments<'_>) {
     let _: std::fmt::Result = write!(text, "; {name}={value}");
 }
 
-/// Every word of [`outcome`].
+/// What the cache did for an answer, in words of closed sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Outcome {
+    /// One of [`OUTCOMES`].
+    pub(super) word: &'static str,
+    /// Why nothing newer was answered, one of [`stale_reasons`]; none where the
+    /// balance was fresh.
+    pub(super) stale: Option<&'static str>,
+}
+
+/// Every word for what the cache did.
 pub(super) const OUTCOMES: [&str; 5] = ["hit", "stale", "stored", "collapsed", "fallback"];
 
-/// What the cache did, in one word of a closed set.
-fn outcome(status: &CacheStatus) -> &'static str {
-    match status.way {
-        Way::Hit if status.ttl >= 0 => "hit",
-        Way::Hit => "stale",
-        Way::Forwarded { part, .. } => match part {
-            Some(Part::Started) => "stored",
-            Some(Part::Joined) => "collapsed",
-            None => "fallback",
-        },
+/// A stale balance was answered because one may be, while a refresh runs behind.
+const REVALIDATING: &str = "revalidating";
+
+/// Every reason for a stale answer.
+pub(super) fn stale_reasons() -> Vec<&'static str> {
+    let details = Detail::all().map(Detail::as_str);
+    iter::once(REVALIDATING).chain(details).collect()
+}
+
+impl Outcome {
+    fn of(served: &Served) -> Self {
+        let CacheStatus { way, detail, .. } = served.status;
+        let word = match way {
+            Way::Hit if served.is_stale => "stale",
+            Way::Hit => "hit",
+            Way::Forwarded { part, .. } => match part {
+                Some(Part::Started) => "stored",
+                Some(Part::Joined) => "collapsed",
+                None => "fallback",
+            },
+        };
+        let reason = detail.map_or(REVALIDATING, Detail::as_str);
+        Self {
+            word,
+            stale: served.is_stale.then_some(reason),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Whether the process lives and is ready, and its figures.
+//! Whether the process lives and is ready.
 //!
 //! `livez` looks at nothing. `readyz` follows the process's own life only: an
 //! outage of D7 must not take every replica out of rotation.
@@ -11,7 +11,6 @@ use std::sync::{
 use actix_web::{HttpResponse, http::header, web::Data};
 
 use super::problem::ApiError;
-use crate::metrics::Metrics;
 
 /// Where the process stands in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,12 +65,4 @@ fn fine(status: &str) -> HttpResponse {
         .content_type("application/json")
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .body(format!("{{\"status\":\"{status}\"}}"))
-}
-
-pub(super) async fn get_metrics(metrics: Data<Metrics>) -> Result<HttpResponse, ApiError> {
-    let text = metrics.render().map_err(|_| ApiError::Internal)?;
-    Ok(HttpResponse::Ok()
-        .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .body(text))
 }

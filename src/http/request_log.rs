@@ -31,7 +31,7 @@ use uuid::Uuid;
 pub(super) use self::facts::RequestFacts;
 use self::{denials::DenialLog, facts::SharedFacts};
 use super::{
-    balance::OUTCOMES,
+    balance::{OUTCOMES, stale_reasons},
     host::is_local,
     probes::{Phase, Readiness},
     problem::{ApiError, Code},
@@ -41,7 +41,7 @@ use super::{
 use crate::{
     callers::Denial,
     clock::{Clock, MonoTime},
-    metrics::{Metrics, RequestMetrics},
+    metrics::{Metrics, RequestMetrics, RequestWords},
 };
 
 /// Which listener a request came in by.
@@ -79,7 +79,12 @@ impl RequestLog {
             is_loopback: ip.is_loopback(),
             clock,
             readiness,
-            metrics: metrics.for_requests(&OUTCOMES, &Denial::ALL.map(Denial::as_str)),
+            metrics: metrics.for_requests(&RequestWords {
+                cache: &OUTCOMES,
+                stale: &stale_reasons(),
+                problems: &Code::ALL.map(Code::as_str),
+                denials: &Denial::ALL.map(Denial::as_str),
+            }),
             denials: DenialLog::default(),
         }
     }
@@ -171,12 +176,24 @@ impl RequestLog {
         } = completed;
         let denial = facts.denial.map(Denial::as_str);
         let caller = facts.caller.as_ref();
-        let cache = facts.cache;
-        let seconds = duration.as_secs_f64();
+        let code = code.map(Code::as_str);
+        // A panic after it was found has had an error answered instead.
+        let outcome = facts.cache.filter(|_| code.is_none());
+        let cache = outcome.map(|outcome| outcome.word);
 
         if self.listener == Listener::Public {
-            self.metrics.answered(status.as_u16(), seconds);
-            cache.inspect(|outcome| self.metrics.served(outcome));
+            // A key that has ended has a caller, too, whom it counts for nothing.
+            let accepted = caller.filter(|_| denial.is_none());
+            accepted
+                .map_or(&self.metrics.of_nobody, |caller| caller.client().answers())
+                .answered(status.as_u16(), duration.as_secs_f64());
+            if let Some(outcome) = outcome {
+                self.metrics.served(outcome.word);
+                outcome
+                    .stale
+                    .inspect(|reason| self.metrics.served_stale(reason));
+            }
+            code.inspect(|code| self.metrics.problem(code));
             denial.inspect(|reason| self.metrics.denied(reason));
         }
         let Some(denied_unlogged) = self.may_log(denial) else {
@@ -195,7 +212,7 @@ impl RequestLog {
                     key_id = caller.map(|caller| caller.key_id().as_str()),
                     denied = denial,
                     denied_unlogged,
-                    error.kind = code.map(Code::as_str),
+                    error.kind = code,
                     request_id = id,
                     "request answered"
                 )
@@ -233,6 +250,7 @@ impl Drop for Watch<'_> {
         if self.is_over || self.log.listener == Listener::Admin {
             return;
         }
+        self.log.metrics.abandoned();
         let duration = self.log.clock.mono().since(self.started);
         let facts = self.facts.borrow();
         let caller = facts.caller.as_ref();

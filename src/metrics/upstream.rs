@@ -1,9 +1,16 @@
 //! What is counted of refreshes and of requests to D7.
 
+use std::time::Duration;
+
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{counter::Counter, family::Family, gauge::Gauge},
-    registry::Registry,
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
 };
 
 use super::{Resolved, count, resolve};
@@ -13,6 +20,7 @@ use super::{Resolved, count, resolve};
 pub(super) struct UpstreamCollectors {
     refreshes: Family<Outcome, Counter>,
     requests: Family<Outcome, Counter>,
+    durations: Family<Outcome, Histogram, fn() -> Histogram>,
     sms_count_ignored: Counter,
     waiters: Gauge,
 }
@@ -39,6 +47,14 @@ impl UpstreamCollectors {
             "Requests to D7, by outcome",
             Family::clone(&requests),
         );
+        let buckets: fn() -> Histogram = || Histogram::new(exponential_buckets(0.005, 2.0, 12));
+        let durations = Family::new_with_constructor(buckets);
+        registry.register_with_unit(
+            "upstream_request_duration",
+            "Time from the begin of a request to D7 to the end of its answer, by outcome",
+            Unit::Seconds,
+            Family::clone(&durations),
+        );
         let sms_count_ignored = Counter::default();
         registry.register(
             "sms_count_ignored",
@@ -54,60 +70,79 @@ impl UpstreamCollectors {
         Self {
             refreshes,
             requests,
+            durations,
             sms_count_ignored,
             waiters,
         }
     }
 
-    /// The handles of a refresher.
     pub(super) fn for_refresher(&self, failures: &[&'static str]) -> RefreshMetrics {
+        let of = |outcome| Outcome { outcome };
+        let asked = |outcome| AskedMetrics {
+            requests: self.requests.get_or_create_owned(&of(outcome)),
+            duration: self.durations.get_or_create_owned(&of(outcome)),
+        };
         RefreshMetrics {
-            outcomes: OutcomeCounters::new(&self.refreshes, failures),
+            ok: self.refreshes.get_or_create_owned(&of(OK)),
+            failures: resolve(failures, |outcome| {
+                self.refreshes.get_or_create_owned(&of(outcome))
+            }),
+            asked_well: asked(OK),
+            asked_in_vain: failures
+                .iter()
+                .map(|outcome| (*outcome, asked(outcome)))
+                .collect(),
             waiters: self.waiters.clone(),
         }
     }
 
-    /// The handles of the upstream client.
-    pub(super) fn for_upstream(&self, failures: &[&'static str]) -> UpstreamMetrics {
+    pub(super) fn for_client(&self) -> UpstreamMetrics {
         UpstreamMetrics {
-            outcomes: OutcomeCounters::new(&self.requests, failures),
             sms_count_ignored: self.sms_count_ignored.clone(),
         }
     }
 }
 
-#[derive(Clone)]
-struct OutcomeCounters {
-    ok: Counter,
-    failures: Resolved,
-}
-
-impl OutcomeCounters {
-    fn new(family: &Family<Outcome, Counter>, failures: &[&'static str]) -> Self {
-        let counter = |outcome| family.get_or_create_owned(&Outcome { outcome });
-        Self {
-            ok: counter(OK),
-            failures: resolve(failures, counter),
-        }
-    }
-}
-
-/// What is counted of refreshes.
+/// What is counted of refreshes, and of the requests that they make.
 #[derive(Clone)]
 pub struct RefreshMetrics {
-    outcomes: OutcomeCounters,
+    ok: Counter,
+    failures: Resolved,
+    asked_well: AskedMetrics,
+    asked_in_vain: Vec<(&'static str, AskedMetrics)>,
     waiters: Gauge,
+}
+
+/// What is counted of requests with one outcome.
+#[derive(Clone)]
+struct AskedMetrics {
+    requests: Counter,
+    duration: Histogram,
 }
 
 impl RefreshMetrics {
     /// A refresh brought a balance.
     pub fn refreshed(&self) {
-        self.outcomes.ok.inc();
+        self.ok.inc();
     }
 
     /// A refresh failed.
     pub fn failed(&self, outcome: &'static str) {
-        count(&self.outcomes.failures, outcome);
+        count(&self.failures, outcome);
+    }
+
+    /// A request to D7 has ended `after` it began: with a balance, or with the
+    /// failure that is named.
+    pub fn asked(&self, failure: Option<&'static str>, after: Duration) {
+        let of_failure = |outcome| {
+            let mut known = self.asked_in_vain.iter();
+            known.find_map(|(known, asked)| (*known == outcome).then_some(asked))
+        };
+        let asked = failure.map_or(Some(&self.asked_well), of_failure);
+        if let Some(AskedMetrics { requests, duration }) = asked {
+            requests.inc();
+            duration.observe(after.as_secs_f64());
+        }
     }
 
     /// So many requests wait now.
@@ -116,24 +151,13 @@ impl RefreshMetrics {
     }
 }
 
-/// What is counted of requests to D7.
+/// What is counted of D7's answers.
 #[derive(Clone)]
 pub struct UpstreamMetrics {
-    outcomes: OutcomeCounters,
     sms_count_ignored: Counter,
 }
 
 impl UpstreamMetrics {
-    /// A request brought a balance.
-    pub fn succeeded(&self) {
-        self.outcomes.ok.inc();
-    }
-
-    /// A request failed.
-    pub fn failed(&self, outcome: &'static str) {
-        count(&self.outcomes.failures, outcome);
-    }
-
     /// An `sms_count` was no number.
     pub fn ignored_sms_count(&self) {
         self.sms_count_ignored.inc();

@@ -134,7 +134,7 @@ fn several_keys_of_one_client_work_until_each_expires() {
         Some(3.0)
     );
     assert_eq!(
-        app.metric("d7b_caller_requests_total{client=\"billing\"}"),
+        app.metric("d7b_requests_total{client=\"billing\",status_class=\"2xx\"}"),
         Some(4.0)
     );
 }

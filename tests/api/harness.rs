@@ -300,11 +300,12 @@ impl Builder {
         let prepared = Prepared::new(Draft::read(variables)).unwrap();
 
         let manual = Arc::clone(&self.clock);
+        let (log, _) = tracing_appender::non_blocking(std::io::sink());
         let seams = Seams {
             clock: self.real_clock.unwrap_or(manual),
             draw: self.draw,
             wrap_source: self.wrap_source,
-            log_lines_dropped: None,
+            log_lines_dropped: Some(log.error_counter()),
         };
         let (signals, incoming) = Signals::by_hand();
         let (bound, addrs) = mpsc::channel();

@@ -283,12 +283,17 @@ fn a_client_at_ten_times_its_limit_gets_its_limit_and_leaves_the_others_alone() 
         .collect();
     let undisturbed: Vec<_> = (0..50).rev().map(|left| (200, left)).collect();
     assert_eq!(of_quiet, undisturbed);
-    let counted =
-        |name: &str, client: &str| app.metric(&format!("d7b_{name}_total{{client=\"{client}\"}}"));
-    assert_eq!(counted("caller_requests", "billing"), Some(500.0));
-    assert_eq!(counted("rate_limited", "billing"), Some(450.0));
-    assert_eq!(counted("caller_requests", "web"), Some(50.0));
-    assert_eq!(counted("rate_limited", "web"), Some(0.0));
+    for (client, allowed, refused) in [("billing", 50.0, 450.0), ("web", 50.0, 0.0)] {
+        let answered = |class: &str| {
+            app.metric(&format!(
+                "d7b_requests_total{{client=\"{client}\",status_class=\"{class}\"}}"
+            ))
+        };
+        let limited = format!("d7b_rate_limited_total{{client=\"{client}\"}}");
+        assert_eq!(answered("2xx"), Some(allowed));
+        assert_eq!(answered("4xx"), Some(refused));
+        assert_eq!(app.metric(&limited), Some(refused));
+    }
     assert_eq!(app.d7.count(), 1);
 }
 

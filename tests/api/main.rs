@@ -12,6 +12,7 @@ mod cli;
 mod configuration;
 mod directives;
 mod eviction;
+mod figures;
 mod harness;
 mod hold_down;
 mod keep_warm;

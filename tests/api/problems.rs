@@ -291,7 +291,7 @@ fn a_panic_is_a_problem_and_the_worker_lives_on() {
     }
     assert_eq!(app.balance_request().send_on(&mut connection).status, 200);
     assert_eq!(
-        app.metric("d7b_requests_total{status_class=\"5xx\"}"),
+        app.metric("d7b_requests_total{client=\"\",status_class=\"5xx\"}"),
         Some(5.0)
     );
 }

@@ -6,12 +6,16 @@ use std::{
     net::{SocketAddr, TcpStream},
     sync::{Arc, mpsc},
     thread,
+    time::Duration,
 };
 
 use actix_web::{HttpServer, middleware::from_fn};
 use d7_balance::{
     app::RunError,
-    clock::{ManualClock, SystemClock},
+    balance::{
+        AccountId, decision::Lifetimes, memory::MemoryCache, refresher, service::BalanceService,
+    },
+    clock::{Clock, ManualClock, SystemClock},
     http::{self, Admin, Listener, RequestLog, probes::Readiness},
     metrics::Metrics,
     shutdown::Signal,
@@ -227,16 +231,28 @@ fn starting() -> (SocketAddr, mpsc::Sender<()>, thread::JoinHandle<()>) {
         let metrics = Metrics::new(None);
         let readiness = Readiness::default();
         let loopback = [127, 0, 0, 1].into();
-        let clock = Arc::new(ManualClock::new(start_of_time()));
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(start_of_time()));
         let log = RequestLog::new(
             Listener::Admin,
             loopback,
-            clock,
+            Arc::clone(&clock),
             readiness.clone(),
             &metrics,
         );
         let log = Arc::new(log);
-        let routes = http::admin(Admin { metrics, readiness });
+        let lifetimes = Lifetimes {
+            ttl: Duration::from_secs(60),
+            stale_while_revalidate: Duration::ZERO,
+            stale_if_error: Duration::ZERO,
+            min_refresh: Duration::ZERO,
+        };
+        let (cache, (handle, _)) = (MemoryCache::new(lifetimes.ttl), refresher::channel());
+        let account = AccountId::default();
+        let routes = http::admin(Admin {
+            service: BalanceService::new(account, cache, handle, lifetimes, clock),
+            metrics,
+            readiness,
+        });
         actix_rt::System::new().block_on(async {
             let server = HttpServer::new(move || {
                 let log = Arc::clone(&log);

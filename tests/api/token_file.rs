@@ -37,18 +37,18 @@ impl Files {
     }
 
     /// Writes the file that `D7B_TOKEN_SECONDARY_FILE` names.
-    fn write_secondary(&self, text: &str) {
+    pub(crate) fn write_secondary(&self, text: &str) {
         fs::write(self.path("secondary"), text).unwrap();
     }
 
     /// A service that reads the first file.
-    fn service(&self) -> Builder {
+    pub(crate) fn service(&self) -> Builder {
         let path = self.path("token");
         TestApp::builder().set("D7B_TOKEN_FILE", path.to_str().unwrap())
     }
 
     /// A service that reads both files.
-    fn service_with_secondary(&self) -> Builder {
+    pub(crate) fn service_with_secondary(&self) -> Builder {
         self.write_secondary("spare-token");
         let path = self.path("secondary");
         self.service()

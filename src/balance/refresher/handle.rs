@@ -2,29 +2,49 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::balance::{
     Snapshot,
     decision::{Asked, Forward, Refusal, Serve, Wait},
+    recent::RecentRequests,
     state::{AccountState, Failure},
 };
+use crate::clock::MonoTime;
 
 /// Where requests reach the refresher of one account.
 #[derive(Clone)]
 pub struct RefreshHandle {
     messages: mpsc::UnboundedSender<Message>,
+    states: watch::Receiver<Arc<AccountState>>,
+    requests: RecentRequests,
 }
 
-/// Where its messages arrive.
-pub struct Inbox(pub(super) mpsc::UnboundedReceiver<Message>);
+/// The refresher's end: where its messages arrive, and what it tells.
+pub struct Inbox {
+    pub(super) messages: mpsc::UnboundedReceiver<Message>,
+    pub(super) states: watch::Sender<Arc<AccountState>>,
+    pub(super) requests: RecentRequests,
+}
 
 /// A refresher's address, before it lives.
 pub fn channel() -> (RefreshHandle, Inbox) {
     // Unbounded, but not without bounds: a stale state is nudged for once, and
     // a request sends one message and waits for its answer.
-    let (messages, inbox) = mpsc::unbounded_channel();
-    (RefreshHandle { messages }, Inbox(inbox))
+    let (messages, received) = mpsc::unbounded_channel();
+    let (told, states) = watch::channel(Arc::default());
+    let requests = RecentRequests::default();
+    let handle = RefreshHandle {
+        messages,
+        states,
+        requests: requests.clone(),
+    };
+    let inbox = Inbox {
+        messages: received,
+        states: told,
+        requests,
+    };
+    (handle, inbox)
 }
 
 /// A message to the refresher.
@@ -90,6 +110,17 @@ impl RefreshHandle {
     pub fn nudge(&self) {
         // A refresher that is gone ends the process: nobody is left to tell.
         drop(self.messages.send(Message::Nudge));
+    }
+
+    /// What the refresher knows now, also where the cache has let it go. Takes a
+    /// lock, if only for a moment: not for the hit path.
+    pub fn state(&self) -> Arc<AccountState> {
+        Arc::clone(&self.states.borrow())
+    }
+
+    /// How many requests to the source have begun within the last hour.
+    pub fn requests_last_hour(&self, now: MonoTime) -> u64 {
+        self.requests.count(now)
     }
 
     /// Has the places looked at where credentials are kept. Where somebody has

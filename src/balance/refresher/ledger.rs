@@ -42,6 +42,7 @@ impl Ledger {
         clock: Arc<dyn Clock>,
         draw: Draw,
         credential: Standing,
+        news: watch::Sender<Arc<AccountState>>,
     ) -> Self {
         let state = AccountState::default().with(credential, None);
         let state = Arc::new(state);
@@ -50,13 +51,14 @@ impl Ledger {
             cache,
             clock,
             draw,
-            news: watch::Sender::new(Arc::clone(&state)),
+            news,
             state,
             credential,
             last_failed: None,
             tally: Tally::default(),
         };
         ledger.publish();
+        ledger.news.send_replace(Arc::clone(&ledger.state));
         ledger
     }
 

@@ -8,7 +8,10 @@ use actix_web::{
     guard::GuardContext,
 };
 
-use crate::callers::{Caller, Denial, limit::Verdict};
+use crate::{
+    callers::{Caller, Denial, limit::Verdict},
+    http::balance::Outcome,
+};
 
 /// What is learnt of a request, for the headers of its answer, its log event
 /// and the figures.
@@ -21,7 +24,7 @@ pub(in crate::http) struct RequestFacts {
     pub(in crate::http) denial: Option<Denial>,
     /// Where its client has a limit.
     pub(in crate::http) verdict: Option<Verdict>,
-    pub(in crate::http) cache: Option<&'static str>,
+    pub(in crate::http) cache: Option<Outcome>,
 }
 
 /// The facts as the middleware and the request hold them. A panic takes the

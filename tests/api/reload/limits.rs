@@ -51,7 +51,7 @@ fn the_count_of_a_clients_requests_goes_on_over_a_reload() {
     rig.wait_for("keys_reloaded", 1);
     assert_eq!(rig.status(&new), 200);
 
-    let series = "d7b_caller_requests_total{client=\"billing\"}";
+    let series = "d7b_requests_total{client=\"billing\",status_class=\"2xx\"}";
     assert_eq!(metric(&rig.service, series), 3.0);
     let gone = rig.service.admin("/metrics").text();
     assert!(!gone.contains("client=\"web\""), "{gone}");

@@ -1,0 +1,69 @@
+//! `GET /metrics`: what was counted, and what is so now.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, HeaderMap},
+    web::Data,
+};
+
+use super::problem::ApiError;
+use crate::{
+    balance::{
+        credential::{Role, standing::CredentialState},
+        outlook::Outlook,
+        service::BalanceService,
+    },
+    metrics::{Format, Metrics, Moment},
+};
+
+pub(super) async fn get_metrics(
+    request: HttpRequest,
+    metrics: Data<Metrics>,
+    service: Data<BalanceService>,
+) -> Result<HttpResponse, ApiError> {
+    let outlook = service.outlook();
+    let format = format(request.headers());
+    let text = metrics
+        .render(&moment(&outlook), format)
+        .map_err(|_| ApiError::Internal)?;
+    Ok(HttpResponse::Ok()
+        .content_type(format.content_type())
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .body(text))
+}
+
+fn moment(outlook: &Outlook) -> Moment<'_> {
+    let stored = outlook.stored.as_ref();
+    let current = stored.filter(|stored| stored.is_current);
+    let states = CredentialState::ALL.map(|state| (state.as_str(), state == outlook.credential));
+    let ends = Role::ALL.into_iter().zip(outlook.state.credential.ends);
+    Moment {
+        balance: current.map(|stored| stored.snapshot.balance().as_str()),
+        age: stored.map(|stored| stored.age),
+        last_success: stored.map(|stored| stored.snapshot.as_of()),
+        hold_down: outlook
+            .failure
+            .as_ref()
+            .map_or_else(Default::default, |(_, left)| *left),
+        credential_states: states.into(),
+        credential_ends: ends
+            .filter_map(|(role, end)| Some((role.as_str(), end?)))
+            .collect(),
+    }
+}
+
+/// The older format is for who asks for it and knows no other.
+fn format(headers: &HeaderMap) -> Format {
+    let mut accepted = headers.get_all(header::ACCEPT);
+    let (mut knows_older, mut knows_open_metrics) = (false, false);
+    accepted.by_ref().for_each(|value| {
+        let value = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
+        knows_older |= value.contains("text/plain");
+        knows_open_metrics |= value.contains("application/openmetrics-text");
+    });
+    if knows_older && !knows_open_metrics {
+        Format::Older
+    } else {
+        Format::OpenMetrics
+    }
+}
