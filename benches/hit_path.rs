@@ -26,7 +26,7 @@ use d7_balance::{
         limit::{Limiter, RateLimit},
     },
     clock::{Clock, SystemClock},
-    http::{self, Listener, Public, RequestLog, probes::Readiness},
+    http::{self, Listener, Public, RequestLog, Since, probes::Readiness},
     metrics::Metrics,
     telemetry::Json,
 };
@@ -141,6 +141,8 @@ fn whole(criterion: &mut Criterion) {
         keys: Arc::new(table),
         clock: Arc::clone(&clock),
         readiness: readiness.clone(),
+        metrics: metrics.clone(),
+        since: Since(clock.wall()),
     };
     let ip = [127, 0, 0, 1].into();
     let log = Arc::new(RequestLog::new(

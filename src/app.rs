@@ -29,7 +29,7 @@ use crate::{
     callers::KeyTable,
     clock::{Clock, SystemClock},
     config::{Cache, Server as ServerConfig},
-    http::{self, Admin, Listener, Public, RequestLog, probes::Readiness},
+    http::{self, Admin, Listener, Public, RequestLog, Since, probes::Readiness},
     metrics::Metrics,
     reload::{self, KeyFile, Reloader},
     shutdown::Signals,
@@ -118,7 +118,7 @@ impl App {
         let readiness = Readiness::default();
         let failures = FailureKind::ALL.map(FailureKind::as_str);
 
-        let has_token_files = tokens.places.can_change();
+        let token_files = tokens.places.in_files();
         let client = D7Client::new(endpoint, tokens.places, metrics.for_upstream());
         let source: Rc<dyn BalanceSource> = Rc::new(client);
 
@@ -146,7 +146,7 @@ impl App {
             },
             credentials: Credentials::new(tokens.primary, tokens.secondary),
             metrics: metrics.for_refresher(&failures),
-            credential_metrics: CredentialMetrics::new(&metrics),
+            credential_metrics: CredentialMetrics::new(&metrics, token_files),
         };
         let refresher = Refresher::new(parts, inbox);
         let (orders, incoming) = mpsc::unbounded_channel();
@@ -157,12 +157,18 @@ impl App {
             metrics.clone(),
         );
         let key_table = Arc::new(key_table);
-        let key_metrics = metrics.for_reloads("keys", &reload::OUTCOMES);
         let reloader = Reloader {
             keys: keys.file.map(|(path, in_force)| {
-                KeyFile::new(path, in_force, Arc::clone(&key_table), key_metrics)
+                let metrics = metrics.for_reloads("keys", &reload::OUTCOMES);
+                KeyFile::new(
+                    path,
+                    in_force,
+                    Arc::clone(&key_table),
+                    metrics,
+                    Arc::clone(&clock),
+                )
             }),
-            tokens: has_token_files.then(|| handle.clone()),
+            tokens: token_files.contains(&true).then(|| handle.clone()),
             clock: Arc::clone(&clock),
             interval: config.reload_interval,
             orders: incoming,
@@ -191,6 +197,8 @@ impl App {
             keys: key_table,
             clock: Arc::clone(&clock),
             readiness: readiness.clone(),
+            metrics: metrics.clone(),
+            since: Since(clock.wall()),
         });
         let log_public = log(Listener::Public, addr);
         let public = bind(

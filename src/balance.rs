@@ -16,7 +16,7 @@ pub mod service;
 pub mod source;
 pub mod state;
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{sync::Arc, time::SystemTime};
 
 use aws_lc_rs::digest;
 use bytes::Bytes;
@@ -110,7 +110,8 @@ impl Snapshot {
             .as_ref()
             .map(|count| format!(",\"sms_count\":{}", count.as_str()))
             .unwrap_or_default();
-        let as_of_text = Rfc3339(as_of);
+        // A clock that shows another year than one of four digits shows none.
+        let as_of_text = Rfc3339(as_of).text().unwrap_or_default();
         let body = format!(
             r#"{{"balance":{balance},"balance_text":"{balance}"{sms_count},"as_of":"{as_of_text}"}}"#
         );
@@ -160,21 +161,42 @@ impl Snapshot {
 #[derive(Debug, Clone, Copy)]
 pub struct Rfc3339(pub SystemTime);
 
-impl fmt::Display for Rfc3339 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Rfc3339 {
+    /// The text; none where the year has more than four digits.
+    pub fn text(self) -> Option<String> {
         const FORMAT: &[BorrowedFormatItem<'_>] = format_description!(
             "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"
         );
-        let text = OffsetDateTime::from(self.0)
-            .format(FORMAT)
-            .map_err(|_| fmt::Error)?;
-        f.write_str(&text)
+        let nanos = match self.0.duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(after) => i128::try_from(after.as_nanos()).ok()?,
+            Err(before) => -i128::try_from(before.duration().as_nanos()).ok()?,
+        };
+        let moment = OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()?;
+        moment.format(FORMAT).ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Amount;
+    use std::time::{Duration, SystemTime};
+
+    use super::{Amount, Rfc3339};
+
+    #[test]
+    fn a_moment_has_three_decimals_and_one_beyond_the_calendar_has_no_text() {
+        let at = |millis| SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
+        let text = |at| Rfc3339(at).text();
+
+        assert_eq!(
+            text(at(1_795_395_600_123)).as_deref(),
+            Some("2026-11-23T01:00:00.123Z")
+        );
+        assert_eq!(
+            text(SystemTime::UNIX_EPOCH - Duration::from_millis(500)).as_deref(),
+            Some("1969-12-31T23:59:59.500Z")
+        );
+        assert_eq!(text(at(253_402_300_800_000)), None);
+    }
 
     #[test]
     fn an_amount_is_a_whole_json_number_and_nothing_else() {

@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | `GET /balance` | a caller key | the balance |
 //! | `GET /messages/v1/balance` | a caller key | the same: D7's own path |
+//! | `GET /status` | a caller key | what the service knows of balance, token and D7 |
 //! | `GET /openapi.yaml` | anyone | the interface's description |
 //! | `GET /problems`, `/problems/{code}` | anyone | what each error means |
 //! | `GET /livez`, `/readyz` (both listeners) | anyone | 200 or 503 |
@@ -17,12 +18,14 @@ mod balance;
 mod directives;
 mod figures;
 mod host;
+mod last_known;
 mod pages;
 mod preconditions;
 pub mod probes;
 pub mod problem;
 mod rate_limit;
 mod request_log;
+mod status;
 mod unread;
 
 use std::sync::Arc;
@@ -32,8 +35,11 @@ use actix_web::{
     web::{self, Data, ServiceConfig},
 };
 
-pub use self::request_log::{Listener, RequestLog};
 use self::{probes::Readiness, problem::ApiError, request_log::RequestFacts};
+pub use self::{
+    request_log::{Listener, RequestLog},
+    status::Since,
+};
 use crate::{balance::service::BalanceService, callers::KeyTable, clock::Clock, metrics::Metrics};
 
 /// What the public listener's handlers need.
@@ -47,6 +53,10 @@ pub struct Public {
     pub clock: Arc<dyn Clock>,
     /// The process's state.
     pub readiness: Readiness,
+    /// The figures.
+    pub metrics: Metrics,
+    /// When the process began to serve.
+    pub since: Since,
 }
 
 /// What the admin listener's handlers need.
@@ -67,8 +77,11 @@ pub fn public(public: Public) -> impl Fn(&mut ServiceConfig) + Clone {
             .app_data(Data::from(Arc::clone(&public.keys)))
             .app_data(Data::from(Arc::clone(&public.clock)))
             .app_data(Data::new(public.readiness.clone()))
+            .app_data(Data::new(public.metrics.clone()))
+            .app_data(Data::new(public.since))
             .service(get("/balance", web::to(balance::get_balance)))
             .service(get("/messages/v1/balance", web::to(balance::get_balance)))
+            .service(get("/status", web::to(status::get_status)))
             .service(get("/openapi.yaml", web::to(pages::get_openapi)))
             .service(get("/problems", web::to(pages::list_problems)))
             .service(get("/problems/{code}", web::to(pages::get_problem)));

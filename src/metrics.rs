@@ -31,7 +31,7 @@ use tracing_appender::non_blocking::ErrorCounter;
 
 pub use self::{
     moment::Moment,
-    reload::{FailoverMetrics, ReloadMetrics},
+    reload::{FailoverMetrics, ReloadMetrics, ReloadNow},
     requests::{AnswerMetrics, ClientMetrics, RequestMetrics, RequestWords},
     text::Format,
     upstream::{RefreshMetrics, UpstreamMetrics},
@@ -124,6 +124,11 @@ impl Metrics {
     /// The handles of a file that is read again.
     pub fn for_reloads(&self, file: &'static str, outcomes: &[&'static str]) -> ReloadMetrics {
         self.reloads.for_file(file, outcomes)
+    }
+
+    /// Each file that is read again, and what became of its last change.
+    pub fn reloads(&self) -> Vec<ReloadNow> {
+        self.reloads.now()
     }
 
     /// The handles of tokens that take each other's place.

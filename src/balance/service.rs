@@ -121,6 +121,11 @@ impl BalanceService {
         }
     }
 
+    /// How long a balance is fresh.
+    pub fn ttl(&self) -> Duration {
+        self.lifetimes.ttl
+    }
+
     /// What is so now, for those who look on. Asks D7 for nothing.
     pub fn outlook(&self) -> Outlook {
         let state = self.refresher.state();
@@ -229,7 +234,7 @@ impl BalanceService {
 }
 
 /// `ttl - age` in whole seconds, rounded down, below zero too.
-fn seconds_left(ttl: Duration, age: Duration) -> i64 {
+pub fn seconds_left(ttl: Duration, age: Duration) -> i64 {
     let whole = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
     match ttl.checked_sub(age) {
         Some(left) => whole(left),

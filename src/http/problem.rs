@@ -18,9 +18,9 @@ use actix_web::{
 };
 use bytes::Bytes;
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 pub use self::table::{Code, Entry, INTERNAL, Retry};
+use super::last_known::LastKnown;
 use crate::{
     balance::{
         service::{Reason, Refused},
@@ -161,7 +161,7 @@ impl ApiError {
 
     /// The last balance ever seen, on errors that a balance would have been
     /// the answer to.
-    fn last_known(&self) -> Option<Box<RawValue>> {
+    fn last_known(&self) -> Option<LastKnown> {
         let Self::NoBalance(refused) = self else {
             return None;
         };
@@ -172,8 +172,7 @@ impl ApiError {
             (Reason::Broken, _) | (_, None) => return None,
             (_, Some(snapshot)) => snapshot,
         };
-        let body = std::str::from_utf8(snapshot.body()).ok()?;
-        RawValue::from_string(body.to_owned()).ok()
+        LastKnown::of(snapshot)
     }
 
     /// RFC 6750 section 3.
@@ -206,7 +205,7 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     upstream_code: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_known: Option<Box<RawValue>>,
+    last_known: Option<LastKnown>,
 }
 
 fn to_json(body: &Body<'_>) -> Bytes {

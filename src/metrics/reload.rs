@@ -1,5 +1,10 @@
 //! What is counted of files that are read again.
 
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
+};
+
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -15,6 +20,18 @@ pub(super) struct ReloadCollectors {
     pending: Family<File, Gauge>,
     failovers: Counter,
     secondary_in_force: Gauge,
+    now: Arc<Mutex<Vec<ReloadNow>>>,
+}
+
+/// A file that is read again, and what became of its last change.
+#[derive(Debug, Clone, Copy)]
+pub struct ReloadNow {
+    /// Which file.
+    pub file: &'static str,
+    /// What became of the last change, and when; none before the first.
+    pub last: Option<(&'static str, SystemTime)>,
+    /// Whether it holds something that is not in force.
+    pub is_pending: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -59,16 +76,29 @@ impl ReloadCollectors {
             pending,
             failovers,
             secondary_in_force,
+            now: Arc::default(),
         }
     }
 
     pub(super) fn for_file(&self, file: &'static str, outcomes: &[&'static str]) -> ReloadMetrics {
+        let mut now = lock(&self.now);
+        now.push(ReloadNow {
+            file,
+            last: None,
+            is_pending: false,
+        });
         ReloadMetrics {
+            place: now.len() - 1,
+            now: Arc::clone(&self.now),
             outcomes: resolve(outcomes, |outcome| {
                 self.reloads.get_or_create_owned(&Reload { file, outcome })
             }),
             pending: self.pending.get_or_create_owned(&File { file }),
         }
+    }
+
+    pub(super) fn now(&self) -> Vec<ReloadNow> {
+        lock(&self.now).clone()
     }
 
     pub(super) fn for_failover(&self) -> FailoverMetrics {
@@ -84,17 +114,27 @@ impl ReloadCollectors {
 pub struct ReloadMetrics {
     outcomes: Resolved,
     pending: Gauge,
+    now: Arc<Mutex<Vec<ReloadNow>>>,
+    place: usize,
 }
 
 impl ReloadMetrics {
     /// A change was found, and has ended in `outcome`.
-    pub fn ended(&self, outcome: &'static str) {
+    pub fn ended(&self, outcome: &'static str, at: SystemTime) {
         count(&self.outcomes, outcome);
+        self.note(|now| now.last = Some((outcome, at)));
     }
 
     /// Whether the file holds something that is not in force.
     pub fn pending(&self, is_pending: bool) {
         self.pending.set(i64::from(is_pending));
+        self.note(|now| now.is_pending = is_pending);
+    }
+
+    fn note(&self, note: impl FnOnce(&mut ReloadNow)) {
+        if let Some(now) = lock(&self.now).get_mut(self.place) {
+            note(now);
+        }
     }
 }
 
@@ -115,4 +155,9 @@ impl FailoverMetrics {
     pub fn secondary_in_force(&self, is_in_force: bool) {
         self.secondary_in_force.set(i64::from(is_in_force));
     }
+}
+
+fn lock(now: &Mutex<Vec<ReloadNow>>) -> MutexGuard<'_, Vec<ReloadNow>> {
+    // Each change of it is one step: a panic leaves it whole.
+    now.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -13,6 +13,7 @@ use crate::{
             text::{Fingerprint, Text},
         },
     },
+    clock::Clock,
     metrics::ReloadMetrics,
 };
 
@@ -38,6 +39,7 @@ pub struct KeyFile {
     /// What was seen since, and how often something new was.
     unsettled: Option<(Seen, u32)>,
     reading: Option<JoinHandle<Read>>,
+    clock: Arc<dyn Clock>,
 }
 
 /// The file as it was read once.
@@ -57,6 +59,7 @@ impl KeyFile {
         in_force: Fingerprint,
         table: Arc<KeyTable>,
         metrics: ReloadMetrics,
+        clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
             path,
@@ -66,6 +69,7 @@ impl KeyFile {
             problem: None,
             unsettled: None,
             reading: None,
+            clock,
         }
     }
 
@@ -124,7 +128,7 @@ impl KeyFile {
         let taken = actix_rt::task::spawn_blocking(move || take_over(&table, &read?));
         self.problem = match taken.await {
             Ok(Ok(change)) => {
-                self.metrics.ended(OUTCOMES[0]);
+                self.metrics.ended(OUTCOMES[0], self.clock.wall());
                 info!(
                     event = "keys_reloaded",
                     keys = change.keys,
@@ -140,7 +144,7 @@ impl KeyFile {
         };
         self.metrics.pending(self.problem.is_some());
         if self.problem.is_some() {
-            self.metrics.ended(OUTCOMES[1]);
+            self.metrics.ended(OUTCOMES[1], self.clock.wall());
             self.tell_again();
         }
     }

@@ -151,10 +151,11 @@ pub struct Places {
 }
 
 impl Places {
-    /// Whether what stands there can change.
-    pub fn can_change(&self) -> bool {
+    /// Which of the two is in a file, and so can change.
+    pub fn in_files(&self) -> [bool; 2] {
         let is_file = |place: &Place| matches!(place, Place::File(_));
-        is_file(&self.primary) || self.secondary.as_ref().is_some_and(is_file)
+        let secondary = self.secondary.as_ref();
+        [is_file(&self.primary), secondary.is_some_and(is_file)]
     }
 
     fn read(&self) -> Kept {

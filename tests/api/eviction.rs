@@ -88,7 +88,7 @@ fn an_entry_that_moka_has_let_go_loses_neither_balance_nor_failure() {
         },
         credentials: Credentials::new(credential(), None),
         metrics: metrics.for_refresher(&[]),
-        credential_metrics: CredentialMetrics::new(&metrics),
+        credential_metrics: CredentialMetrics::new(&metrics, [false; 2]),
     };
     let service = BalanceService::new(account, cache, handle, lifetimes, clock.clone());
     let get = async || {

@@ -27,6 +27,7 @@ mod reload;
 mod secrets;
 mod shutdown;
 mod single_flight;
+mod status;
 mod token_file;
 mod upstream_faults;
 mod upstream_tls;

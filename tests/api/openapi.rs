@@ -294,6 +294,11 @@ fn every_header_of_an_answer_is_described_or_common_to_all() {
         ),
         ("/livez", "200", app.request("GET", "/livez").send()),
         ("/metrics", "200", app.admin("/metrics")),
+        (
+            "/status",
+            "200",
+            app.request("GET", "/status").bearer(&app.key).send(),
+        ),
     ];
 
     for (path, status, answer) in &answers {

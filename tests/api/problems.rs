@@ -63,7 +63,6 @@ fn unknown_paths_are_404_before_any_credential_is_looked_at() {
         "/Balance",
         "/balance/x",
         "/metrics",
-        "/status",
         "/history",
         "/session",
         "/problems/none",

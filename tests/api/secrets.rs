@@ -117,7 +117,7 @@ fn a_token_that_d7_echoes_is_never_seen_again() {
             let service = start(format, &[&token[..], &rest].concat());
             service.d7.always(script.clone());
             let name = format!("{name}, {format}");
-            for path in ["/balance", "/messages/v1/balance"] {
+            for path in ["/balance", "/messages/v1/balance", "/status"] {
                 let request = service.request("GET", path);
                 let answer = request.bearer(key.key.expose_secret()).send();
                 watch.answer(&name, &answer);

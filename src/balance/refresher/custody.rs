@@ -24,16 +24,22 @@ use crate::{
 /// What is counted of credentials.
 #[derive(Clone)]
 pub struct CredentialMetrics {
-    /// Of the file of each role.
-    files: [ReloadMetrics; 2],
+    /// Of the file of each role, where there is one.
+    files: [Option<ReloadMetrics>; 2],
     failover: FailoverMetrics,
 }
 
 impl CredentialMetrics {
-    /// The handles in `metrics`.
-    pub fn new(metrics: &Metrics) -> Self {
+    /// The handles in `metrics`; `in_files` says of which role there is a file,
+    /// in the order of [`Role::ALL`].
+    pub fn new(metrics: &Metrics, in_files: [bool; 2]) -> Self {
+        let of = |role: Role| metrics.for_reloads(role.as_str(), &OUTCOMES);
+        let [primary, secondary] = in_files;
         Self {
-            files: Role::ALL.map(|role| metrics.for_reloads(role.as_str(), &OUTCOMES)),
+            files: [
+                primary.then(|| of(Role::Primary)),
+                secondary.then(|| of(Role::Secondary)),
+            ],
             failover: metrics.for_failover(),
         }
     }
@@ -275,7 +281,9 @@ impl Custody {
                     Role::Primary => primary,
                     Role::Secondary => secondary,
                 };
-                fate(&event.what).inspect(|outcome| file.ended(outcome));
+                if let (Some(file), Some(outcome)) = (file, fate(&event.what)) {
+                    file.ended(outcome, self.clock.wall());
+                }
             }
         }
     }
@@ -283,7 +291,9 @@ impl Custody {
     /// Shows what is so now, whatever has happened.
     fn count_standing(&self) {
         for (role, file) in Role::ALL.into_iter().zip(&self.metrics.files) {
-            file.pending(self.credentials.is_pending(role));
+            if let Some(file) = file {
+                file.pending(self.credentials.is_pending(role));
+            }
         }
         let is_secondary = self.credentials.role_in_force() == Role::Secondary;
         self.metrics.failover.secondary_in_force(is_secondary);
