@@ -249,6 +249,16 @@ impl KeyTable {
         limits.into_iter().map(carried_over).collect()
     }
 
+    /// The keys that have ended by `now`, in the order of their ids.
+    pub fn ended(&self, now: SystemTime) -> Vec<Caller> {
+        let keys = self.keys.load();
+        let has_ended = |key: &&Arc<Key>| key.expires.is_some_and(|end| end <= now);
+        let ended = keys.values().filter(has_ended);
+        let mut ended: Vec<_> = ended.cloned().map(Caller).collect();
+        ended.sort_by(|one, other| one.key_id().as_str().cmp(other.key_id().as_str()));
+        ended
+    }
+
     /// Says whose key `presented` is.
     ///
     /// # Errors

@@ -10,6 +10,7 @@
 
 mod denials;
 mod facts;
+mod trace;
 
 use std::{borrow::Cow, net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -29,7 +30,7 @@ use futures_util::FutureExt;
 use uuid::Uuid;
 
 pub(super) use self::facts::RequestFacts;
-use self::{denials::DenialLog, facts::SharedFacts};
+use self::{denials::DenialLog, facts::SharedFacts, trace::TraceParent};
 use super::{
     balance::{OUTCOMES, stale_reasons},
     host::is_local,
@@ -101,6 +102,7 @@ impl RequestLog {
     ) -> Result<ServiceResponse<BoxBody>, Error> {
         let started = self.clock.mono();
         let id = request_id(request.headers());
+        let trace = TraceParent::of(request.headers());
         let method = request.method().clone();
         let unread = Unread::of(&mut request);
         let facts = RequestFacts::open(&request);
@@ -120,6 +122,7 @@ impl RequestLog {
                 duration: self.clock.mono().since(started),
                 method: &method,
                 id: to_text(&id),
+                trace,
                 status,
                 code,
                 facts: &facts.borrow(),
@@ -138,6 +141,7 @@ impl RequestLog {
             log: &self,
             method: &method,
             id: to_text(&id),
+            trace,
             started,
             facts: &facts,
             is_over: false,
@@ -170,6 +174,7 @@ impl RequestLog {
             duration,
             method,
             id,
+            trace,
             status,
             code,
             facts,
@@ -214,6 +219,8 @@ impl RequestLog {
                     denied_unlogged,
                     error.kind = code,
                     request_id = id,
+                    trace_id = trace.as_ref().map(TraceParent::trace_id),
+                    parent_id = trace.as_ref().map(TraceParent::parent_id),
                     "request answered"
                 )
             };
@@ -240,6 +247,7 @@ struct Watch<'a> {
     log: &'a RequestLog,
     method: &'a Method,
     id: &'a str,
+    trace: Option<TraceParent>,
     started: MonoTime,
     facts: &'a SharedFacts,
     is_over: bool,
@@ -263,6 +271,8 @@ impl Drop for Watch<'_> {
             key_id = caller.map(|caller| caller.key_id().as_str()),
             error.kind = "caller_gone",
             request_id = self.id,
+            trace_id = self.trace.as_ref().map(TraceParent::trace_id),
+            parent_id = self.trace.as_ref().map(TraceParent::parent_id),
             "the caller went away before its answer"
         );
     }
@@ -273,6 +283,7 @@ struct Completed<'a> {
     duration: Duration,
     method: &'a Method,
     id: &'a str,
+    trace: Option<TraceParent>,
     status: StatusCode,
     code: Option<Code>,
     facts: &'a RequestFacts,

@@ -1,6 +1,6 @@
 //! The key file: read, compared with what was read before, taken over.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::HashSet, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
@@ -12,6 +12,7 @@ use crate::{
             self,
             text::{Fingerprint, Text},
         },
+        key::KeyId,
     },
     clock::Clock,
     metrics::ReloadMetrics,
@@ -38,6 +39,8 @@ pub struct KeyFile {
     problem: Option<String>,
     /// What was seen since, and how often something new was.
     unsettled: Option<(Seen, u32)>,
+    /// The keys whose end has been told, or had come before.
+    ended: HashSet<KeyId>,
     reading: Option<JoinHandle<Read>>,
     clock: Arc<dyn Clock>,
 }
@@ -61,9 +64,12 @@ impl KeyFile {
         metrics: ReloadMetrics,
         clock: Arc<dyn Clock>,
     ) -> Self {
+        let ended = table.ended(clock.wall());
+        let ended = ended.iter().map(|caller| *caller.key_id()).collect();
         Self {
             path,
             table,
+            ended,
             metrics,
             judged: Seen::Text(in_force),
             problem: None,
@@ -85,7 +91,7 @@ impl KeyFile {
         if is_known || is_ordered {
             self.unsettled = None;
         } else if !self.is_settled(&seen) {
-            return;
+            return self.tell_ended();
         }
         if !is_known {
             self.judged = seen;
@@ -93,6 +99,24 @@ impl KeyFile {
         } else if is_ordered {
             self.tell_again();
         }
+        self.tell_ended();
+    }
+
+    /// Tells of keys whose end has come since the last look.
+    fn tell_ended(&mut self) {
+        let ended = self.table.ended(self.clock.wall());
+        for caller in &ended {
+            if !self.ended.contains(caller.key_id()) {
+                info!(
+                    event = "key_expired",
+                    client = caller.client().name(),
+                    key_id = caller.key_id().as_str(),
+                    "the end of a key has come: it is not accepted any more"
+                );
+            }
+        }
+        // One whose end is put off, or that is gone, may end again.
+        self.ended = ended.iter().map(|caller| *caller.key_id()).collect();
     }
 
     /// Half of a file may be a good one: who writes it in place is given time.

@@ -1,6 +1,7 @@
 //! The log: one event a request, what stands in it, and what never does.
 
 mod secrecy;
+mod trace;
 
 use std::fs;
 

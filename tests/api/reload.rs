@@ -1,6 +1,7 @@
 //! The key file changes while the service runs.
 
 mod bad;
+mod ended;
 mod limits;
 mod settled;
 
