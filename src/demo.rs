@@ -90,6 +90,7 @@ impl Demo {
         SecretString::from(format!(
             "d7-balance demo: a simulated D7, a throw-away key, nothing configured.\n\n{moved}\
              \x20 balance  http://{addr}/balance\n\
+             \x20 status   http://{addr}/status\n\
              \x20 errors   http://{addr}/problems\n\
              \x20 admin    http://{admin_addr}/readyz, /livez and /metrics\n\
              \x20 key      {key}\n\n\

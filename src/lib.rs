@@ -28,10 +28,12 @@
 //! | `balance::flight` | retry and confirmation: at most two requests, and a third where a second token stands by |
 //! | [`balance::credential`] | which token is asked with, and when a changed one is in force |
 //! | [`balance::hold_down`] | how long D7 is left alone |
+//! | [`balance::outlook`] | what is so at one moment, for the status and the figures |
 //! | [`upstream`] | what an answer of D7 means; awc's framing made strict |
 //! | [`http::problem`] | codes, statuses, bodies of errors |
 //! | [`callers`] | keys, who holds them, and how often they may ask |
 //! | [`reload`] | when files are looked at again |
+//! | [`metrics`] | the figures: names, labels, formats |
 //! | [`config`] | settings |
 //! | [`app`] | what is made of all this, and the life of the process |
 //!
