@@ -204,3 +204,19 @@ fn each_token_that_says_when_it_ends_has_its_figure() {
     // It only stands by: the one in force does not say.
     assert_eq!(credential_state(&app), "unproven");
 }
+
+#[test]
+fn a_token_that_is_changed_while_it_stands_by_has_its_figure_at_once() {
+    let files = Files::new();
+    let app = files.service_with_secondary().start();
+    let series = "d7b_credential_expires_timestamp_seconds{file=\"token_secondary\"}";
+    assert_eq!(app.metric(series), None);
+
+    files.write_secondary(&ending_after(100));
+    app.hang_up();
+
+    wait_until("its end is told", || {
+        app.metric(series) == Some(1_795_395_700.0)
+    });
+    assert_eq!(app.d7.count(), 0);
+}
