@@ -38,8 +38,10 @@ pub(super) async fn get_balance(
         Reason::Broken if readiness.phase() == Phase::ShuttingDown => ApiError::ShuttingDown,
         _ => ApiError::NoBalance(refused),
     })?;
+    let answer = respond(&request, &served);
+    // Not before: what goes wrong on the way is an error, and no balance.
     RequestFacts::note(&request, |facts| facts.cache = Some(Outcome::of(&served)));
-    Ok(respond(&request, &served))
+    Ok(answer)
 }
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");

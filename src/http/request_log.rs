@@ -182,9 +182,7 @@ impl RequestLog {
         let denial = facts.denial.map(Denial::as_str);
         let caller = facts.caller.as_ref();
         let code = code.map(Code::as_str);
-        // A panic after it was found has had an error answered instead.
-        let outcome = facts.cache.filter(|_| code.is_none());
-        let cache = outcome.map(|outcome| outcome.word);
+        let cache = facts.cache.map(|outcome| outcome.word);
 
         if self.listener == Listener::Public {
             // A key that has ended has a caller, too, whom it counts for nothing.
@@ -192,7 +190,7 @@ impl RequestLog {
             accepted
                 .map_or(&self.metrics.of_nobody, |caller| caller.client().answers())
                 .answered(status.as_u16(), duration.as_secs_f64());
-            if let Some(outcome) = outcome {
+            if let Some(outcome) = facts.cache {
                 self.metrics.served(outcome.word);
                 outcome
                     .stale

@@ -137,6 +137,15 @@ fn several_keys_of_one_client_work_until_each_expires() {
         app.metric("d7b_requests_total{client=\"billing\",status_class=\"2xx\"}"),
         Some(4.0)
     );
+    // A key that has ended counts for nobody.
+    assert_eq!(
+        app.metric("d7b_requests_total{client=\"billing\",status_class=\"4xx\"}"),
+        Some(0.0)
+    );
+    assert_eq!(
+        app.metric("d7b_requests_total{client=\"\",status_class=\"4xx\"}"),
+        Some(3.0)
+    );
 }
 
 #[test]
