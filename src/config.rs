@@ -3,9 +3,12 @@
 //! envy fills a flat struct of texts; everything else is checked here, so that
 //! all that is wrong is told at once, by name, and never with a value. What a
 //! setting names (a file) is read by `app`, which adds its complaints to the
-//! same list.
+//! same list. Each section of the settings has a file of its own.
 
+mod cache;
 mod report;
+mod server;
+mod upstream;
 mod value;
 
 use std::{
@@ -15,8 +18,8 @@ use std::{
 use secrecy::SecretString;
 use serde::{Deserialize, de::IgnoredAny};
 
-pub use self::value::parse_duration;
-use self::value::{Reader, base_url};
+use self::value::Reader;
+pub use self::{cache::Cache, server::Server, upstream::Upstream, value::parse_duration};
 
 /// What every variable's name begins with.
 pub const PREFIX: &str = "D7B_";
@@ -49,58 +52,6 @@ pub enum Source {
     Inline(SecretString),
     /// In a file.
     File(PathBuf),
-}
-
-/// Listeners and process.
-#[derive(Debug, Clone)]
-pub struct Server {
-    /// `D7B_SERVER_ADDR`.
-    pub addr: SocketAddr,
-    /// `D7B_ADMIN_ADDR`.
-    pub admin_addr: SocketAddr,
-    /// `D7B_SERVER_WORKERS`, 1 to 512; the cores by default.
-    pub workers: usize,
-    /// `D7B_SHUTDOWN_DELAY`, up to 10 minutes.
-    pub shutdown_delay: Duration,
-    /// `D7B_SHUTDOWN_GRACE`, up to 10 minutes; whole seconds are what actix
-    /// knows, so a part of one is rounded up.
-    pub shutdown_grace: Duration,
-}
-
-/// D7 and how it is reached.
-#[derive(Debug)]
-pub struct Upstream {
-    /// `D7B_TOKEN` or `D7B_TOKEN_FILE`; none only where that is an error.
-    pub token: Option<Source>,
-    /// `D7B_TOKEN_SECONDARY_FILE`.
-    pub secondary_token_file: Option<PathBuf>,
-    /// `D7B_BASE_URL`, without a slash at the end.
-    pub base_url: String,
-    /// `D7B_ALLOW_INSECURE_UPSTREAM`; what follows from it is in the URL.
-    pub allow_insecure: bool,
-    /// `D7B_CA_FILE`.
-    pub ca_file: Option<PathBuf>,
-    /// `D7B_CONNECT_TIMEOUT`, 1 ms to 1 min.
-    pub connect_timeout: Duration,
-    /// `D7B_UPSTREAM_TIMEOUT`, 1 ms to 5 min.
-    pub timeout: Duration,
-}
-
-/// The cache policy.
-#[derive(Debug, Clone, Copy)]
-pub struct Cache {
-    /// `D7B_CACHE_TTL`, 1 s to 24 h.
-    pub ttl: Duration,
-    /// `D7B_CACHE_STALE_WHILE_REVALIDATE`, up to a year.
-    pub stale_while_revalidate: Duration,
-    /// `D7B_CACHE_STALE_IF_ERROR`, up to a year.
-    pub stale_if_error: Duration,
-    /// `D7B_CACHE_MIN_REFRESH`, up to the TTL.
-    pub min_refresh: Duration,
-    /// `D7B_CACHE_KEEP_WARM`.
-    pub keep_warm: bool,
-    /// `D7B_CACHE_MAX_WAITERS`, from 1.
-    pub max_waiters: usize,
 }
 
 /// The log.
@@ -238,104 +189,13 @@ impl Draft {
 
 const UNKNOWN: &str = "is not a setting; README.md lists those that are";
 
-fn check(raw: RawEnv, errors: &mut ConfigErrors) -> Config {
+fn check(mut raw: RawEnv, errors: &mut ConfigErrors) -> Config {
     let mut warnings = Vec::new();
     let mut read = Reader(errors);
 
-    let addr = read.addr("SERVER_ADDR", raw.server_addr, 8080);
-    let admin_addr = read.addr("ADMIN_ADDR", raw.admin_addr, 8081);
-    if collide(addr, admin_addr) {
-        read.0.add(
-            "ADMIN_ADDR",
-            "is the address of the public listener; give it another port",
-        );
-    }
-    if !admin_addr.ip().is_loopback() {
-        warnings.push(format!(
-            "{PREFIX}ADMIN_ADDR is not a loopback address: the admin listener has no authentication, keep it private"
-        ));
-    }
-    if !addr.ip().is_loopback() {
-        warnings.push(format!(
-            "{PREFIX}SERVER_ADDR is not a loopback address: keys travel in clear unless TLS ends in front of this service"
-        ));
-    }
-    let server = Server {
-        addr,
-        admin_addr,
-        workers: read.number("SERVER_WORKERS", raw.server_workers, cores(), 1..=512),
-        shutdown_delay: read.duration(
-            "SHUTDOWN_DELAY",
-            raw.shutdown_delay,
-            ZERO,
-            ZERO..=10 * MINUTE,
-        ),
-        shutdown_grace: read.duration(
-            "SHUTDOWN_GRACE",
-            raw.shutdown_grace,
-            10 * SECOND,
-            ZERO..=10 * MINUTE,
-        ),
-    };
-
-    let ttl = read.duration("CACHE_TTL", raw.cache_ttl, MINUTE, SECOND..=24 * HOUR);
-    let min_refresh = raw.cache_min_refresh;
-    let cache = Cache {
-        ttl,
-        stale_while_revalidate: read.duration(
-            "CACHE_STALE_WHILE_REVALIDATE",
-            raw.cache_stale_while_revalidate,
-            MINUTE,
-            ZERO..=YEAR,
-        ),
-        stale_if_error: read.duration(
-            "CACHE_STALE_IF_ERROR",
-            raw.cache_stale_if_error,
-            15 * MINUTE,
-            ZERO..=YEAR,
-        ),
-        min_refresh: read.duration(
-            "CACHE_MIN_REFRESH",
-            min_refresh,
-            ttl.min(5 * SECOND),
-            ZERO..=24 * HOUR,
-        ),
-        keep_warm: read.boolean("CACHE_KEEP_WARM", raw.cache_keep_warm),
-        max_waiters: read.number(
-            "CACHE_MAX_WAITERS",
-            raw.cache_max_waiters,
-            4096,
-            1..=1_000_000,
-        ),
-    };
-    if cache.min_refresh > cache.ttl {
-        read.0.add(
-            "CACHE_MIN_REFRESH",
-            format!("is longer than {PREFIX}CACHE_TTL"),
-        );
-    }
-
-    let allow_insecure = read.boolean("ALLOW_INSECURE_UPSTREAM", raw.allow_insecure_upstream);
-    let upstream = Upstream {
-        token: read.one_of("TOKEN", raw.token, "TOKEN_FILE", raw.token_file),
-        secondary_token_file: raw.token_secondary_file.map(PathBuf::from),
-        base_url: base_url(&mut read, raw.base_url, allow_insecure, &mut warnings),
-        allow_insecure,
-        ca_file: raw.ca_file.map(PathBuf::from),
-        connect_timeout: read.duration(
-            "CONNECT_TIMEOUT",
-            raw.connect_timeout,
-            2 * SECOND,
-            MILLISECOND..=MINUTE,
-        ),
-        timeout: read.duration(
-            "UPSTREAM_TIMEOUT",
-            raw.upstream_timeout,
-            5 * SECOND,
-            MILLISECOND..=5 * MINUTE,
-        ),
-    };
-
+    let server = Server::check(&mut read, &mut raw, &mut warnings);
+    let cache = Cache::check(&mut read, &mut raw);
+    let upstream = Upstream::check(&mut read, &mut raw, &mut warnings);
     let reload_interval = read.duration(
         "RELOAD_INTERVAL",
         raw.reload_interval,
@@ -364,17 +224,6 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(512))
-}
-
-/// Whether two listeners cannot both be bound. Port 0 is any port.
-fn collide(one: SocketAddr, other: SocketAddr) -> bool {
-    let overlap =
-        one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified();
-    one.port() == other.port() && one.port() != 0 && overlap
-}
 
 /// The admin listener's address alone, for the health check, which needs no
 /// other setting to be right.
