@@ -5,6 +5,7 @@
 //! readings in. Start with [`decision`], the table of what is answered when.
 
 pub mod credential;
+pub mod decimal;
 pub mod decision;
 mod flight;
 pub mod hold_down;
