@@ -100,6 +100,7 @@ struct Shared {
     usual: Script,
     next: VecDeque<Script>,
     heads: Vec<String>,
+    bodies: Vec<String>,
     sent: u64,
 }
 
@@ -118,6 +119,7 @@ impl Simulator {
             usual: answer(200, BALANCE),
             next: VecDeque::new(),
             heads: Vec::new(),
+            bodies: Vec::new(),
             sent: 0,
         }));
         let (stop, stopped) = oneshot::channel();
@@ -184,6 +186,11 @@ impl Simulator {
         self.lock().heads.clone()
     }
 
+    /// The bodies of all requests, in the order of [`Simulator::heads`].
+    pub fn bodies(&self) -> Vec<String> {
+        self.lock().bodies.clone()
+    }
+
     /// How many bytes the other sides have taken.
     pub fn sent(&self) -> u64 {
         self.lock().sent
@@ -219,11 +226,12 @@ async fn serve(listener: StdListener, shared: Arc<Mutex<Shared>>) -> io::Result<
 }
 
 async fn converse(mut stream: TcpStream, shared: &Mutex<Shared>) -> io::Result<()> {
-    let head = read_head(&mut stream).await?;
+    let (head, body) = read_request(&mut stream).await?;
     let script = {
         let mut shared = lock(shared);
         let is_rejected = token_in(&head).is_some_and(|token| shared.rejected.contains(token));
         shared.heads.push(head);
+        shared.bodies.push(body);
         if is_rejected {
             answer(401, REJECTION)
         } else {
@@ -262,14 +270,39 @@ fn token_in(head: &str) -> Option<&str> {
     })
 }
 
-async fn read_head(stream: &mut TcpStream) -> io::Result<String> {
-    let mut head = Vec::new();
-    let mut chunk = [0; 4096];
-    while !head.windows(4).any(|window| window == b"\r\n\r\n") {
-        match stream.read(&mut chunk).await? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            read => head.extend_from_slice(&chunk[..read]),
+/// The length of a request's body.
+fn length_in(head: &str) -> usize {
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("content-length")
+            .then(|| value.parse().ok())
+            .flatten()
+    });
+    length.unwrap_or_default()
+}
+
+/// Reads a head, and as much of a body as the head says.
+async fn read_request(stream: &mut TcpStream) -> io::Result<(String, String)> {
+    let mut read = Vec::new();
+    let head_ends = loop {
+        let end = read.windows(4).position(|window| window == b"\r\n\r\n");
+        match end {
+            Some(end) => break end + 4,
+            None => read_more(stream, &mut read).await?,
         }
+    };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let head = text(&read[..head_ends]);
+    let body_ends = head_ends.saturating_add(length_in(&head));
+    while read.len() < body_ends {
+        read_more(stream, &mut read).await?;
     }
-    Ok(String::from_utf8_lossy(&head).into_owned())
+    Ok((head, text(&read[head_ends..body_ends])))
+}
+
+async fn read_more(stream: &mut TcpStream, read: &mut Vec<u8>) -> io::Result<()> {
+    match stream.read_buf(read).await? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(()),
+    }
 }
