@@ -2,6 +2,7 @@
 
 pub(crate) mod client;
 pub(crate) mod process;
+pub(crate) mod tls;
 
 use std::{
     net::SocketAddr,
