@@ -34,21 +34,24 @@
 //! | [`callers`] | keys, who holds them, and how often they may ask |
 //! | [`reload`] | when files are looked at again |
 //! | [`metrics`] | the figures: names, labels, formats |
+//! | [`alerts`] | who is told of a low balance and of a rejected token, and when |
 //! | [`config`] | settings |
 //! | [`app`] | what is made of all this, and the life of the process |
 //!
 //! # Directions
 //!
 //! Imports point one way, and `tests/architecture.rs` holds them to it: `main`
-//! and `demo` use `app`, `app` uses every room, `http` and `upstream` use
-//! `balance`, and `balance` knows neither. [`clock`] alone reads the time.
+//! and `demo` use `app`, `app` uses every room, `http`, `upstream` and `alerts`
+//! use `balance`, and `balance` knows none of them. [`clock`] alone reads the
+//! time.
 //!
 //! # Threads
 //!
-//! The main thread owns the refresher, awc's client and the signals. Workers
-//! look up, check and answer; to wait they hold a receiver and nothing else, so
-//! that a caller that goes away takes nothing with it.
+//! The main thread owns the refresher, the alerts, awc's clients and the
+//! signals. Workers look up, check and answer; to wait they hold a receiver and
+//! nothing else, so that a caller that goes away takes nothing with it.
 
+pub mod alerts;
 pub mod app;
 pub mod balance;
 pub mod callers;

@@ -4,6 +4,7 @@
 //! the first request: a look-up by label takes a lock that the hit path must
 //! not wait for.
 
+mod alerts;
 mod moment;
 #[cfg(target_os = "linux")]
 mod process;
@@ -30,6 +31,7 @@ use prometheus_client::{
 use tracing_appender::non_blocking::ErrorCounter;
 
 pub use self::{
+    alerts::AlertMetrics,
     moment::Moment,
     reload::{FailoverMetrics, ReloadMetrics, ReloadNow},
     requests::{AnswerMetrics, ClientMetrics, RequestMetrics, RequestWords},
@@ -48,6 +50,7 @@ pub struct Metrics {
     requests: RequestCollectors,
     upstream: UpstreamCollectors,
     reloads: ReloadCollectors,
+    alerts: AlertMetrics,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -74,6 +77,7 @@ impl Metrics {
         let build = Family::<Build, Gauge>::default();
         build.get_or_create_owned(&Build::of_this()).set(1);
         registry.register("build_info", "The version that runs", build);
+        let alerts = AlertMetrics::register(&mut registry);
         if let Some(dropped) = log_lines_dropped {
             registry.register_collector(Box::new(DroppedLines(dropped)));
         }
@@ -82,6 +86,7 @@ impl Metrics {
             requests,
             upstream,
             reloads,
+            alerts,
         }
     }
 
@@ -134,6 +139,11 @@ impl Metrics {
     /// The handles of tokens that take each other's place.
     pub fn for_failover(&self) -> FailoverMetrics {
         self.reloads.for_failover()
+    }
+
+    /// The handles of alerts.
+    pub fn for_alerts(&self) -> AlertMetrics {
+        self.alerts.clone()
     }
 
     /// The handles of a refresher.

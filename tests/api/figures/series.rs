@@ -63,6 +63,10 @@ fn every_label_of_a_closed_set_begins_at_zero() {
         "d7b_upstream_requests_total{outcome=\"upstream_timeout\"}",
         "d7b_upstream_request_duration_seconds_count{outcome=\"ok\"}",
         "d7b_refreshes_total{outcome=\"internal_error\"}",
+        "d7b_alert_attempts_total{outcome=\"delivered\"}",
+        "d7b_alert_attempts_total{outcome=\"failed\"}",
+        "d7b_alerts_dropped_total",
+        "d7b_alerts_pending",
         "d7b_requests_abandoned_total",
         "d7b_waiters",
     ] {

@@ -1,0 +1,106 @@
+//! Delivers what is in the outbox: in order, one at a time, again and again
+//! until the receiver has it.
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use tracing::{debug, info, warn};
+
+use super::{
+    outbox::{Message, Outbox},
+    webhook::{Refusal, Webhook},
+};
+use crate::{balance::hold_down::Draw, clock::Clock, metrics::AlertMetrics};
+
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// What delivers.
+pub(super) struct Delivery {
+    pub(super) outbox: Outbox,
+    pub(super) webhook: Webhook,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) draw: Draw,
+    pub(super) metrics: AlertMetrics,
+}
+
+impl Delivery {
+    /// Never ends.
+    ///
+    /// # Cancel safety
+    /// May be dropped: a message that was being sent may have arrived.
+    pub(super) async fn run(mut self) {
+        loop {
+            let message = self.outbox.oldest().await;
+            self.deliver(&message).await;
+        }
+    }
+
+    /// Sends a message until it has arrived, or is given up, or has given way to
+    /// newer ones.
+    async fn deliver(&mut self, message: &Rc<Message>) {
+        let mut attempts = 0_u32;
+        loop {
+            attempts += 1;
+            let sent = self.webhook.send(message, self.clock.wall()).await;
+            match sent {
+                Ok(()) => {
+                    self.metrics.delivered();
+                    info!(
+                        event = "alert_delivered",
+                        r#type = message.kind,
+                        id = message.id,
+                        attempts,
+                        "an alert was delivered"
+                    );
+                    return self.outbox.remove(message);
+                }
+                Err(refusal) => {
+                    self.metrics.failed();
+                    tell(message, refusal, attempts);
+                }
+            }
+            let next = self.clock.mono() + self.pause(attempts);
+            if next >= message.expires {
+                return self.outbox.give_up(message);
+            }
+            self.clock.sleep_until(next).await;
+            if !self.outbox.holds(message) {
+                return;
+            }
+        }
+    }
+
+    /// How long to wait after so many attempts: drawn from the upper half of
+    /// steps that double, so that replicas do not come together.
+    fn pause(&self, attempts: u32) -> Duration {
+        let doubled = 1_u32.checked_shl(attempts - 1).unwrap_or(u32::MAX);
+        let step = FIRST_PAUSE.saturating_mul(doubled).min(LONGEST_PAUSE);
+        (self.draw)(step / 2, step)
+    }
+}
+
+/// Logs that it fails when that begins, not each time it lasts.
+fn tell(message: &Message, refusal: Refusal, attempts: u32) {
+    let Refusal { status, cause } = refusal;
+    let (kind, id) = (message.kind, message.id.as_str());
+    if attempts == 1 {
+        warn!(
+            event = "alert_failed",
+            r#type = kind,
+            id,
+            status,
+            cause,
+            "an alert could not be delivered: it is tried again for 24 hours"
+        );
+    } else {
+        debug!(
+            event = "alert_failed",
+            r#type = kind,
+            id,
+            status,
+            cause,
+            attempts,
+            "an alert still cannot be delivered"
+        );
+    }
+}
