@@ -16,6 +16,7 @@ use tracing_appender::non_blocking::ErrorCounter;
 use self::listener::{Bound, Running, bind};
 pub use self::{listener::BindError, prepared::Prepared};
 use crate::{
+    alerts::{self, Alerts},
     balance::{
         AccountId,
         credential::choice::Credentials,
@@ -72,6 +73,9 @@ pub enum RunError {
     /// The reloader is gone: a revoked key would go on working.
     #[error("the reloader ended")]
     Reloader,
+    /// The alerts are gone: nobody would be told of anything.
+    #[error("the alerts ended")]
+    Alerts,
     /// A listener is gone.
     #[error("the {0} listener ended")]
     Listener(&'static str),
@@ -83,6 +87,7 @@ pub struct App {
     admin: Bound,
     refresher: Refresher,
     reloader: Reloader,
+    alerts: Alerts,
     /// Has files read again. Kept until the end, so that the reloader does not
     /// end before it.
     orders: mpsc::UnboundedSender<()>,
@@ -107,6 +112,7 @@ impl App {
             default_limit,
             tokens,
             endpoint,
+            alerts: plan,
         } = prepared;
         let Seams {
             clock,
@@ -137,7 +143,7 @@ impl App {
             },
             cache: cache.clone(),
             clock: Arc::clone(&clock),
-            draw,
+            draw: Arc::clone(&draw),
             policy: Policy {
                 lifetimes,
                 timeout: config.upstream.timeout,
@@ -149,6 +155,15 @@ impl App {
             credential_metrics: CredentialMetrics::new(&metrics, token_files),
         };
         let refresher = Refresher::new(parts, inbox);
+        let alerts = Alerts::new(
+            plan,
+            alerts::Parts {
+                news: refresher.news(),
+                clock: Arc::clone(&clock),
+                draw,
+                metrics: metrics.for_alerts(),
+            },
+        );
         let (orders, incoming) = mpsc::unbounded_channel();
         let key_table = KeyTable::new(
             keys.records,
@@ -231,6 +246,7 @@ impl App {
             admin,
             refresher,
             reloader,
+            alerts,
             orders,
             handle,
             readiness,
@@ -262,6 +278,8 @@ impl App {
         let (addr, admin_addr) = (self.addr(), self.admin_addr());
         let mut refresher = actix_rt::spawn(self.refresher.run());
         let mut reloader = actix_rt::spawn(self.reloader.run());
+        let outbox = self.alerts.outbox().clone();
+        let mut alerts = actix_rt::spawn(self.alerts.run());
         // A reloader that is gone ends the process: nobody is left to tell.
         let hangup = || self.orders.send(()).unwrap_or_default();
         let mut admin = Running::start(self.admin);
@@ -279,6 +297,7 @@ impl App {
             () = signals.stop(&hangup) => {}
             ended = &mut refresher => return Err(ended_early(ended.err(), RunError::Refresher)),
             ended = &mut reloader => return Err(ended_early(ended.err(), RunError::Reloader)),
+            ended = &mut alerts => return Err(ended_early(ended.err(), RunError::Alerts)),
             error = public.ended() => return Err(error),
             error = admin.ended() => return Err(error),
         }
@@ -306,6 +325,7 @@ impl App {
             () = signals.stop(&hangup) => warn!(event = "stopped", "a second signal has come"),
             ended = &mut refresher => return Err(ended_early(ended.err(), RunError::Refresher)),
         }
+        outbox.tell_lost();
         drop(self.handle);
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! setting names (a file) is read by `app`, which adds its complaints to the
 //! same list. Each section of the settings has a file of its own.
 
+mod alerts;
 mod cache;
 mod report;
 mod server;
@@ -19,7 +20,13 @@ use secrecy::SecretString;
 use serde::{Deserialize, de::IgnoredAny};
 
 use self::value::Reader;
-pub use self::{cache::Cache, server::Server, upstream::Upstream, value::parse_duration};
+pub use self::{
+    alerts::{Alerts, Webhook},
+    cache::Cache,
+    server::Server,
+    upstream::Upstream,
+    value::parse_duration,
+};
 
 /// What every variable's name begins with.
 pub const PREFIX: &str = "D7B_";
@@ -39,6 +46,8 @@ pub struct Config {
     pub upstream: Upstream,
     /// How long a balance is good for what.
     pub cache: Cache,
+    /// Who is told of what, unasked.
+    pub alerts: Alerts,
     /// The log.
     pub telemetry: Telemetry,
     /// What is not wrong, but should be known: logged once at start.
@@ -139,6 +148,10 @@ struct RawEnv {
     server_workers: Option<String>,
     shutdown_delay: Option<String>,
     shutdown_grace: Option<String>,
+    alert_below: Option<String>,
+    alert_webhook_url_file: Option<String>,
+    alert_webhook_secret_file: Option<String>,
+    alert_webhook_ca_file: Option<String>,
     log_format: Option<String>,
     log: Option<String>,
     /// Names only: a secret may stand in a variable whose name has a typo.
@@ -196,6 +209,12 @@ fn check(mut raw: RawEnv, errors: &mut ConfigErrors) -> Config {
     let server = Server::check(&mut read, &mut raw, &mut warnings);
     let cache = Cache::check(&mut read, &mut raw);
     let upstream = Upstream::check(&mut read, &mut raw, &mut warnings);
+    let alerts = Alerts::check(&mut read, &mut raw);
+    if alerts.is_any() && !cache.keep_warm {
+        warnings.push(format!(
+            "{PREFIX}ALERT_* without {PREFIX}CACHE_KEEP_WARM=true: nothing is told while nobody asks for the balance"
+        ));
+    }
     let reload_interval = read.duration(
         "RELOAD_INTERVAL",
         raw.reload_interval,
@@ -210,6 +229,7 @@ fn check(mut raw: RawEnv, errors: &mut ConfigErrors) -> Config {
         reload_interval,
         upstream,
         cache,
+        alerts,
         telemetry: Telemetry {
             format: read.log_format("LOG_FORMAT", raw.log_format),
             filter: read.log_filter("LOG", raw.log),

@@ -61,10 +61,10 @@ impl Demo {
         ];
         let foreign = variables.filter(|(name, _)| {
             let name = name.to_string_lossy();
-            let is_shared = ["D7B_STATE_", "D7B_REDIS_"]
+            let reaches_out = ["D7B_STATE_", "D7B_REDIS_", "D7B_ALERT_WEBHOOK_"]
                 .iter()
                 .any(|own| name.starts_with(own));
-            !is_shared && !NOT_READ.contains(&&*name)
+            !reaches_out && !NOT_READ.contains(&&*name)
         });
         let own = own.map(|(name, value)| (OsString::from(name), OsString::from(value)));
         let mut draft = Draft::read(foreign.chain(own));

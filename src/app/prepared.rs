@@ -1,5 +1,7 @@
 //! Configuration whose files have been read and found good.
 
+mod alerts;
+
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -9,6 +11,7 @@ use rustls::ClientConfig;
 use secrecy::ExposeSecret;
 
 use crate::{
+    alerts::Plan,
     balance::credential::Credential,
     callers::{
         KeyRecord,
@@ -32,6 +35,7 @@ pub struct Prepared {
     pub(super) default_limit: Option<RateLimit>,
     pub(super) tokens: Tokens,
     pub(super) endpoint: Endpoint,
+    pub(super) alerts: Plan,
 }
 
 /// The keys, and the file that they are kept in.
@@ -67,7 +71,8 @@ impl Prepared {
             .as_deref()
             .and_then(|text| read_limit(text, &mut errors));
         let tokens = read_tokens(&config.upstream, &mut errors, &mut warnings);
-        let tls = read_roots(config.upstream.ca_file.as_deref(), &mut errors);
+        let tls = read_roots("CA_FILE", config.upstream.ca_file.as_deref(), &mut errors);
+        let alerts = alerts::read(&config, &mut errors, &mut warnings);
         // What is a URL need not be what a request takes.
         let uri = balance_uri(&config.upstream.base_url)
             .map_err(|error| errors.add("BASE_URL", error))
@@ -86,6 +91,7 @@ impl Prepared {
                     keys,
                     default_limit,
                     tokens,
+                    alerts,
                 })
             }
             _ => Err(errors),
@@ -220,17 +226,21 @@ impl Tokens {
     }
 }
 
-fn read_roots(ca_file: Option<&Path>, errors: &mut ConfigErrors) -> Option<ClientConfig> {
+fn read_roots(
+    name: &str,
+    ca_file: Option<&Path>,
+    errors: &mut ConfigErrors,
+) -> Option<ClientConfig> {
     let roots = match ca_file {
         None => tls::public_roots(),
         Some(path) => {
             let pem = fs::read(path)
-                .map_err(|error| errors.add("CA_FILE", unreadable(&error)))
+                .map_err(|error| errors.add(name, unreadable(&error)))
                 .ok()?;
             tls::bundle(&pem)
         }
     };
-    roots.map_err(|error| errors.add("CA_FILE", error)).ok()
+    roots.map_err(|error| errors.add(name, error)).ok()
 }
 
 fn unreadable(error: &io::Error) -> String {

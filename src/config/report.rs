@@ -1,8 +1,10 @@
 //! The effective settings in words, for `check-config`.
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 use super::{Config, LogFormat, PREFIX, Source, value::Written};
+
+const PUBLIC_ROOTS: &str = "(the public roots compiled in)";
 
 impl Config {
     /// The effective settings, a line each and as they are written in the
@@ -20,13 +22,14 @@ impl Config {
             Some(LogFormat::Pretty) => "pretty",
             Some(LogFormat::Json) => "json",
         };
-        let ca_file = match &upstream.ca_file {
-            None => "(the public roots compiled in)".to_owned(),
+        let webhook = self.alerts.webhook.as_ref();
+        let path_or = |path: Option<&PathBuf>, none: &str| match path {
+            None => none.to_owned(),
             Some(path) => path.display().to_string(),
         };
-        let secondary = match &upstream.secondary_token_file {
+        let webhook_ca_file = match webhook {
             None => String::new(),
-            Some(path) => path.display().to_string(),
+            Some(webhook) => path_or(webhook.ca_file.as_ref(), PUBLIC_ROOTS),
         };
         let set = |name: &str, value: &dyn fmt::Display| format!("{PREFIX}{name}={value}");
         let lasts = |name: &str, duration| set(name, &Written(duration));
@@ -38,10 +41,13 @@ impl Config {
             .collect();
         lines.extend([
             inline_or(&upstream.token, "TOKEN"),
-            set("TOKEN_SECONDARY_FILE", &secondary),
+            set(
+                "TOKEN_SECONDARY_FILE",
+                &path_or(upstream.secondary_token_file.as_ref(), ""),
+            ),
             set("BASE_URL", &upstream.base_url),
             set("ALLOW_INSECURE_UPSTREAM", &upstream.allow_insecure),
-            set("CA_FILE", &ca_file),
+            set("CA_FILE", &path_or(upstream.ca_file.as_ref(), PUBLIC_ROOTS)),
             lasts("CONNECT_TIMEOUT", upstream.connect_timeout),
             lasts("UPSTREAM_TIMEOUT", upstream.timeout),
             lasts("CACHE_TTL", cache.ttl),
@@ -61,6 +67,19 @@ impl Config {
             set("SERVER_WORKERS", &server.workers),
             lasts("SHUTDOWN_DELAY", server.shutdown_delay),
             lasts("SHUTDOWN_GRACE", server.shutdown_grace),
+            set(
+                "ALERT_BELOW",
+                &self.alerts.below.as_deref().unwrap_or_default(),
+            ),
+            set(
+                "ALERT_WEBHOOK_URL_FILE",
+                &path_or(webhook.map(|webhook| &webhook.url_file), ""),
+            ),
+            set(
+                "ALERT_WEBHOOK_SECRET_FILE",
+                &path_or(webhook.map(|webhook| &webhook.secret_file), ""),
+            ),
+            set("ALERT_WEBHOOK_CA_FILE", &webhook_ca_file),
             set("LOG_FORMAT", &format),
             set("LOG", &self.telemetry.filter),
             String::new(),

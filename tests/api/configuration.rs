@@ -1,5 +1,6 @@
 //! Settings: defaults, limits, and everything that is wrong, told at once.
 
+mod alerts;
 mod base_url;
 mod files;
 mod program;

@@ -5,6 +5,7 @@
     reason = "`allow-unwrap-in-tests` does not reach helper functions of integration tests"
 )]
 
+mod alerts;
 mod auth;
 mod balance;
 mod caching;

@@ -1,6 +1,7 @@
 //! Custody: neither the token nor a caller's key is ever seen again, whatever
 //! D7 and callers do, and however much is logged.
 
+mod alerts;
 mod lies;
 
 use std::{collections::BTreeMap, fs, path::Path, rc::Rc, time::Duration};

@@ -6,10 +6,13 @@ use std::{
 };
 
 use super::nothing;
-use crate::harness::{
-    Request, Response,
-    process::{Process, Variables, variables},
-    wait_until,
+use crate::{
+    alerts::receiver::Receiver,
+    harness::{
+        Request, Response,
+        process::{Process, Variables, variables},
+        wait_until,
+    },
 };
 
 /// One demo at a time: they all want the same ports.
@@ -77,6 +80,9 @@ fn the_line_that_a_demo_prints_works_whatever_is_configured() {
         ("D7B_CA_FILE", rubbish),
         ("D7B_KEYS", rubbish),
         ("D7B_KEYS_FILE", rubbish),
+        ("D7B_ALERT_WEBHOOK_URL_FILE", rubbish),
+        ("D7B_ALERT_WEBHOOK_SECRET_FILE", rubbish),
+        ("D7B_ALERT_WEBHOOK_CA_FILE", rubbish),
         ("D7B_SERVER_ADDR", "0.0.0.0:8080"),
         ("D7B_ADMIN_ADDR", "0.0.0.0:8080"),
     ]));
@@ -140,4 +146,24 @@ fn a_demo_heeds_the_settings_that_it_has_no_own_for() {
 
     assert_eq!((ended.code, &*ended.stdout), (Some(64), ""), "{ended:?}");
     assert!(ended.stderr.contains("D7B_CACHE_TTL must be"), "{ended:?}");
+}
+
+#[test]
+fn a_demo_sends_nothing_though_its_log_tells_of_a_low_balance() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let receiver = Receiver::new();
+    let below = [("D7B_ALERT_BELOW", "100".to_owned())];
+    let settings = receiver.settings().into_iter().chain(below);
+
+    let demo = Demo::start(variables(settings));
+    demo.assert_works();
+
+    demo.process.wait_for_line("balance_low");
+    demo.process.signal("TERM");
+    let ended = demo.process.wait();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    // Nothing is kept back either.
+    let told = ended.stderr.contains("\"event\":\"alert");
+    assert!(!told, "{}", ended.stderr);
+    assert_eq!(receiver.server.count(), 0);
 }

@@ -8,7 +8,7 @@ use super::{MARKER, assert_refused, complaints, inline_key, read, with};
 use crate::harness::process::{run, variables};
 
 /// A directory with one file in it; the path is that of the file.
-fn file(content: impl AsRef<[u8]>) -> (TempDir, String) {
+pub(super) fn file(content: impl AsRef<[u8]>) -> (TempDir, String) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("marker-s3cr3t");
     fs::write(&path, content).unwrap();

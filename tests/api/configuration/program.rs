@@ -44,8 +44,12 @@ fn a_foreign_variable_that_is_no_text_does_no_harm_to_the_program() {
 }
 
 /// The rows of the contract's table; of a secret and its file one is set.
-const NAMES: [&str; 23] = [
+const NAMES: [&str; 27] = [
     "D7B_ADMIN_ADDR",
+    "D7B_ALERT_BELOW",
+    "D7B_ALERT_WEBHOOK_CA_FILE",
+    "D7B_ALERT_WEBHOOK_SECRET_FILE",
+    "D7B_ALERT_WEBHOOK_URL_FILE",
     "D7B_ALLOW_INSECURE_UPSTREAM",
     "D7B_BASE_URL",
     "D7B_CACHE_KEEP_WARM",
@@ -110,6 +114,7 @@ fn check_config_prints_every_setting_in_force() {
 fn what_check_config_prints_can_be_set() {
     let given = [
         ("D7B_ADMIN_ADDR", "[::1]:9001"),
+        ("D7B_ALERT_BELOW", "99.50"),
         ("D7B_ALLOW_INSECURE_UPSTREAM", "true"),
         ("D7B_BASE_URL", "http://d7.example/prefix"),
         ("D7B_CACHE_KEEP_WARM", "true"),
