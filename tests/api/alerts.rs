@@ -2,6 +2,7 @@
 
 mod credentials;
 mod delivery;
+mod described;
 mod files;
 mod log;
 pub(crate) mod receiver;
