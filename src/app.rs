@@ -30,7 +30,7 @@ use crate::{
     callers::KeyTable,
     clock::{Clock, SystemClock},
     config::{Cache, Server as ServerConfig},
-    http::{self, Admin, Listener, Public, RequestLog, Since, probes::Readiness},
+    http::{self, Admin, Listener, Low, Public, RequestLog, Since, probes::Readiness},
     metrics::Metrics,
     reload::{self, KeyFile, Reloader},
     shutdown::Signals,
@@ -155,6 +155,8 @@ impl App {
             credential_metrics: CredentialMetrics::new(&metrics, token_files),
         };
         let refresher = Refresher::new(parts, inbox);
+        let low = plan.threshold.as_ref();
+        let low = Low(low.map(|threshold| threshold.below().clone()));
         let alerts = Alerts::new(
             plan,
             alerts::Parts {
@@ -228,6 +230,7 @@ impl App {
             service,
             metrics: metrics.clone(),
             readiness: readiness.clone(),
+            low,
         });
         let log_admin = log(Listener::Admin, admin_addr);
         let admin = bind(

@@ -35,11 +35,12 @@ use actix_web::{
     web::{self, Data, ServiceConfig},
 };
 
-use self::{probes::Readiness, problem::ApiError, request_log::RequestFacts};
 pub use self::{
+    figures::Low,
     request_log::{Listener, RequestLog},
     status::Since,
 };
+use self::{probes::Readiness, problem::ApiError, request_log::RequestFacts};
 use crate::{balance::service::BalanceService, callers::KeyTable, clock::Clock, metrics::Metrics};
 
 /// What the public listener's handlers need.
@@ -68,6 +69,8 @@ pub struct Admin {
     pub metrics: Metrics,
     /// The process's state.
     pub readiness: Readiness,
+    /// What a low balance is.
+    pub low: Low,
 }
 
 /// The public listener's routes.
@@ -95,6 +98,7 @@ pub fn admin(admin: Admin) -> impl Fn(&mut ServiceConfig) + Clone {
         app.app_data(Data::new(admin.service.clone()))
             .app_data(Data::new(admin.metrics.clone()))
             .app_data(Data::new(admin.readiness.clone()))
+            .app_data(Data::new(admin.low.clone()))
             .service(get("/metrics", web::to(figures::get_metrics)));
         probes(app);
     }

@@ -17,6 +17,8 @@ use prometheus_client::{
 pub struct Moment<'a> {
     /// The balance in D7's own digits, while it may pass for one of now.
     pub balance: Option<&'a str>,
+    /// The digits of what it should not fall below, where that is set.
+    pub alert_below: Option<&'a str>,
     /// How old the stored balance is, however old.
     pub age: Option<Duration>,
     /// When D7 last answered with a balance.
@@ -47,6 +49,13 @@ impl Moment<'_> {
                 "balance",
                 "The credit left; absent where it is not known any more: past the time to live and stale-if-error, or while D7 rejects the token or asks for a payment",
                 ConstGauge::new(balance),
+            );
+        }
+        if let Some(below) = self.alert_below.and_then(number) {
+            registry.register(
+                "alert_below",
+                "What the balance should not fall below: D7B_ALERT_BELOW",
+                ConstGauge::new(below),
             );
         }
         if let Some(age) = self.age {

@@ -95,6 +95,14 @@ fn while_d7_refuses_the_account_a_fresh_balance_is_no_figure() {
 }
 
 #[test]
+fn what_the_balance_should_not_fall_below_is_a_figure_where_it_is_set() {
+    let app = TestApp::builder().set("D7B_ALERT_BELOW", "99.50").start();
+
+    assert_eq!(exported(&app)["d7b_alert_below"], "99.5");
+    assert_eq!(exported(&TestApp::start()).get("d7b_alert_below"), None);
+}
+
+#[test]
 fn a_failure_that_passes_leaves_the_balance_and_its_time_as_they_were() {
     let app = TestApp::start();
     app.balance();

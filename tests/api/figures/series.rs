@@ -167,7 +167,7 @@ fn the_manual_lists_the_figures_that_there_are_and_no_others() {
         .collect();
     let files = Files::new();
     files.write("e30.eyJleHAiOjF9.c2ln");
-    let app = files.service().start();
+    let app = files.service().set("D7B_ALERT_BELOW", "1").start();
     app.balance();
 
     let text = app.admin("/metrics").text();
