@@ -20,6 +20,7 @@ mod keep_warm;
 mod limits;
 mod logging;
 mod manual;
+mod monitoring;
 mod openapi;
 mod preconditions;
 mod problems;
