@@ -96,8 +96,8 @@ impl Watch {
     fn see_credential(&mut self, state: &AccountState) -> Option<Alert> {
         let standing = state.credential;
         let condition = match (standing.trust, standing.in_force) {
-            // No word of D7's takes an earlier one back.
-            (Trust::Unproven, _) => return None,
+            // Neither takes back what D7 has said for certain.
+            (Trust::Unproven | Trust::Doubted, _) => return None,
             (Trust::Rejected, role) => Condition::Rejected(role),
             (Trust::Accepted, Role::Primary) => Condition::Well,
             (Trust::Accepted, Role::Secondary) => Condition::FailedOver,

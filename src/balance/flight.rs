@@ -350,12 +350,11 @@ impl Flight {
     fn decline(&mut self, changed: &Credential, error: &SourceError, is_certain: bool) {
         self.has_declined = true;
         let now = self.clock.mono();
-        if let Some(event) = self.credentials.declined(changed, is_certain, now) {
-            self.events.push(Event {
-                error: Some(error.clone()),
-                ..event
-            });
-        }
+        let events = self.credentials.declined(changed, is_certain, now);
+        self.events.extend(events.into_iter().map(|event| Event {
+            error: Some(error.clone()),
+            ..event
+        }));
     }
 
     /// Asks once. A credential that is accepted is in force from now on.
@@ -369,7 +368,12 @@ impl Flight {
         self.metrics.asked(failure, self.clock.mono().since(began));
         match &word {
             Ok(_) => self.events.extend(self.credentials.accepted(credential)),
-            Err(error) if error.is_an_answer() => self.heard.push(credential.clone()),
+            Err(error) if error.is_an_answer() => {
+                self.heard.push(credential.clone());
+                if error.kind.is_rejection() && self.credentials.in_force() == credential {
+                    self.credentials.doubted();
+                }
+            }
             Err(_) => {}
         }
         word

@@ -61,7 +61,7 @@ impl AccountState {
 
     /// The state of the credential in force at `now`.
     pub fn credential_state(&self, now: SystemTime) -> CredentialState {
-        self.credential.state(self.failure.as_deref(), now)
+        self.credential.state(now)
     }
 
     /// True for the first caller that finds this state stale: one message is

@@ -264,8 +264,12 @@ impl Credentials {
     pub fn accepted(&mut self, credential: &Credential) -> Option<Event> {
         let event = if let Some(role) = self.role_of_other(credential) {
             *self.place_mut(role)? = Place::new(credential.clone());
-            self.in_force = role;
-            Some(What::Adopted.of(role))
+            let before = std::mem::replace(&mut self.in_force, role);
+            Some(match (before, role) {
+                // One that had been turned down, and is the last resort now.
+                (Role::Primary, Role::Secondary) => What::FailedOver.of(role),
+                _ => What::Adopted.of(role),
+            })
         } else if self.in_force() == credential {
             None
         } else if self.standby() == Some(credential) {
@@ -281,15 +285,24 @@ impl Credentials {
     }
 
     /// One that only stands by needs no trial; one that was turned down stays
-    /// known as such.
+    /// known as such, unless it has just been accepted in the other place.
     fn settle_standby(&mut self) {
+        let accepted = self.in_force().clone();
         if self.in_force == Role::Primary
             && let Some(secondary) = &mut self.secondary
             && let Some(other) = secondary
                 .other
-                .take_if(|other| other.trial != Trial::TurnedDown)
+                .take_if(|other| other.trial != Trial::TurnedDown || other.credential == accepted)
         {
             secondary.credential = other.credential;
+        }
+    }
+
+    /// The source has rejected the one in force, for the first time as far as is
+    /// known.
+    pub fn doubted(&mut self) {
+        if self.trust != Trust::Rejected {
+            self.trust = Trust::Doubted;
         }
     }
 
@@ -300,27 +313,33 @@ impl Credentials {
 
     /// The source has rejected the changed `credential`, for certain if
     /// `is_certain`, or failed; in that case it is to be tried again at `due`.
+    /// Both places may hold it: what is known of it then holds in both.
     pub fn declined(
         &mut self,
         credential: &Credential,
         is_certain: bool,
         due: MonoTime,
-    ) -> Option<Event> {
-        let role = self.role_of_other(credential)?;
-        let other = self.place_mut(role)?.other.as_mut()?;
-        let before = other.trial;
-        other.trial = match before {
-            Trial::TurnedDown => Trial::TurnedDown,
-            _ if is_certain => Trial::TurnedDown,
-            Trial::Untried | Trial::Unproven(_) => Trial::Unproven(due),
-        };
-        match (before, other.trial) {
-            (Trial::Untried | Trial::Unproven(_), Trial::TurnedDown) => {
-                Some(What::TurnedDown.of(role))
-            }
-            (Trial::Untried, Trial::Unproven(_)) => Some(What::Unproven.of(role)),
-            _ => None,
+    ) -> Vec<Event> {
+        let mut events = Vec::new();
+        for role in Role::ALL {
+            let other = self.place_mut(role).and_then(|place| place.other.as_mut());
+            let Some(other) = other.filter(|other| other.credential == *credential) else {
+                continue;
+            };
+            let before = other.trial;
+            other.trial = match before {
+                Trial::TurnedDown => Trial::TurnedDown,
+                _ if is_certain => Trial::TurnedDown,
+                Trial::Untried | Trial::Unproven(_) => Trial::Unproven(due),
+            };
+            let what = match (before, other.trial) {
+                (Trial::Untried | Trial::Unproven(_), Trial::TurnedDown) => What::TurnedDown,
+                (Trial::Untried, Trial::Unproven(_)) => What::Unproven,
+                _ => continue,
+            };
+            events.push(what.of(role));
         }
+        events
     }
 
     /// Puts off the next trial of the one that got neither a yes nor a no.

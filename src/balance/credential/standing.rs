@@ -3,7 +3,6 @@
 use std::time::{Duration, SystemTime};
 
 use super::Role;
-use crate::balance::state::Failure;
 
 /// The credentials as everybody may see them: no secret is in here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,8 +21,11 @@ pub struct Standing {
 pub enum Trust {
     /// Nothing yet.
     Unproven,
-    /// It was accepted, and not rejected for certain since.
+    /// It was accepted, and not rejected since.
     Accepted,
+    /// It was rejected once, which could not be confirmed, and not accepted
+    /// since.
+    Doubted,
     /// It was rejected for certain, and not accepted since.
     Rejected,
 }
@@ -80,13 +82,11 @@ impl Default for Standing {
 }
 
 impl Standing {
-    /// The state at `now` of the one in force, where `failure` is what failed
-    /// last and is not over. The worst of what is so counts.
-    pub fn state(&self, failure: Option<&Failure>, now: SystemTime) -> CredentialState {
-        let is_doubted = failure.is_some_and(|failure| failure.kind.is_rejection());
+    /// The state at `now` of the one in force. The worst of what is so counts.
+    pub fn state(&self, now: SystemTime) -> CredentialState {
         match (self.trust, self.ends_at()) {
             (Trust::Rejected, _) => CredentialState::Rejected,
-            _ if is_doubted => CredentialState::Suspect,
+            (Trust::Doubted, _) => CredentialState::Suspect,
             (_, Some(end)) if end <= now + SOON => CredentialState::Expiring,
             (Trust::Accepted, _) => CredentialState::Ok,
             (Trust::Unproven, _) => CredentialState::Unproven,
@@ -108,23 +108,9 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use super::{CredentialState, SOON, Standing, Trust};
-    use crate::{
-        balance::{credential::Role, source::FailureKind, state::Failure},
-        clock::MonoTime,
-    };
+    use crate::balance::credential::Role;
 
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
-
-    fn failed(kind: FailureKind) -> Failure {
-        Failure {
-            kind,
-            status: None,
-            code: None,
-            confirmed: false,
-            is_on_probation: false,
-            held_until: MonoTime::default(),
-        }
-    }
 
     fn ending(trust: Trust, after: Option<Duration>) -> Standing {
         Standing {
@@ -137,65 +123,25 @@ mod tests {
     #[test]
     fn the_worst_of_what_is_so_is_the_state() {
         let day = Duration::from_secs(24 * 3600);
-        let rejection = failed(FailureKind::Forbidden);
-        let outage = failed(FailureKind::Unreachable);
-        for (trust, after, failure, state) in [
-            (Trust::Unproven, None, None, CredentialState::Unproven),
-            (
-                Trust::Unproven,
-                None,
-                Some(&outage),
-                CredentialState::Unproven,
-            ),
-            (Trust::Accepted, None, None, CredentialState::Ok),
-            (Trust::Accepted, None, Some(&outage), CredentialState::Ok),
-            (
-                Trust::Accepted,
-                None,
-                Some(&rejection),
-                CredentialState::Suspect,
-            ),
-            (
-                Trust::Unproven,
-                None,
-                Some(&rejection),
-                CredentialState::Suspect,
-            ),
-            (
-                Trust::Rejected,
-                None,
-                Some(&rejection),
-                CredentialState::Rejected,
-            ),
-            (
-                Trust::Rejected,
-                None,
-                Some(&outage),
-                CredentialState::Rejected,
-            ),
-            (Trust::Accepted, Some(day), None, CredentialState::Expiring),
-            (Trust::Unproven, Some(day), None, CredentialState::Expiring),
-            (
-                Trust::Accepted,
-                Some(day),
-                Some(&rejection),
-                CredentialState::Suspect,
-            ),
-            (Trust::Rejected, Some(day), None, CredentialState::Rejected),
+        for (trust, after, state) in [
+            (Trust::Unproven, None, CredentialState::Unproven),
+            (Trust::Accepted, None, CredentialState::Ok),
+            (Trust::Doubted, None, CredentialState::Suspect),
+            (Trust::Rejected, None, CredentialState::Rejected),
+            (Trust::Unproven, Some(day), CredentialState::Expiring),
+            (Trust::Accepted, Some(day), CredentialState::Expiring),
+            (Trust::Doubted, Some(day), CredentialState::Suspect),
+            (Trust::Rejected, Some(day), CredentialState::Rejected),
         ] {
             let standing = ending(trust, after);
-            assert_eq!(
-                standing.state(failure, NOW),
-                state,
-                "{standing:?} {failure:?}"
-            );
+            assert_eq!(standing.state(NOW), state, "{standing:?}");
         }
     }
 
     #[test]
     fn fourteen_days_before_its_end_it_is_expiring_and_not_sooner() {
         let millisecond = Duration::from_millis(1);
-        let at = |after| ending(Trust::Accepted, Some(after)).state(None, NOW);
+        let at = |after| ending(Trust::Accepted, Some(after)).state(NOW);
 
         assert_eq!(at(SOON + millisecond), CredentialState::Ok);
         assert_eq!(at(SOON), CredentialState::Expiring);
@@ -209,6 +155,6 @@ mod tests {
             ..ending(Trust::Accepted, Some(Duration::ZERO))
         };
 
-        assert_eq!(standing.state(None, NOW), CredentialState::Ok);
+        assert_eq!(standing.state(NOW), CredentialState::Ok);
     }
 }

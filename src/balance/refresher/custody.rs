@@ -190,11 +190,11 @@ impl Custody {
         let Some(changed) = on_trial.or(leading).cloned() else {
             return;
         };
-        let event = self
+        let events = self
             .credentials
             .declined(&changed, false, self.clock.mono());
         self.postpone(crash);
-        self.tell_all(event.as_slice());
+        self.tell_all(&events);
     }
 
     /// Puts off the next trial of one that got neither a yes nor a no, by

@@ -156,14 +156,28 @@ fn the_state_of_the_credential_follows_what_d7_says_of_it() {
     app.balance_over_confirmation();
     assert_eq!(credential_state(&app), "suspect");
 
-    // Another failure says nothing of the token.
+    // Another failure says nothing of the token, and lifts no doubt.
     app.advance_s(1);
     app.d7.next(answer(404, "{}"));
     app.balance();
     app.wait_for_outcomes("upstream_unexpected_status", 1);
+    assert_eq!(credential_state(&app), "suspect");
+
+    // A balance does.
+    app.advance_s(30);
+    app.d7.next(answer(200, BALANCE));
+    app.balance();
+    app.wait_for_refreshes(2);
     assert_eq!(credential_state(&app), "ok");
 
-    app.advance_s(30);
+    // Nor does another failure as the second word.
+    app.advance_s(121);
+    app.d7.next(answer(401, REJECTION));
+    app.d7.next(answer(500, "{}"));
+    app.balance_over_confirmation();
+    assert_eq!(credential_state(&app), "suspect");
+
+    app.advance_s(1);
     app.d7.always(answer(401, REJECTION));
     app.balance_over_confirmation();
     assert_eq!(credential_state(&app), "rejected");

@@ -1,5 +1,7 @@
 //! A second token that stands by.
 
+use std::time::Duration;
+
 use d7_balance::simulator::{REJECTION, answer};
 
 use super::{Files, is_pending, shown, wait_for_reload};
@@ -181,4 +183,39 @@ fn a_first_token_from_a_setting_can_have_a_second_one_in_a_file() {
 
     assert_eq!(response.status, 200);
     assert_eq!(shown(&app), ["the-token", "the-token", "spare-token"]);
+}
+
+#[test]
+fn a_bad_token_in_both_files_is_asked_with_once_and_then_left_alone() {
+    for is_rejected in [false, true] {
+        let files = Files::new();
+        let app = files.service_with_secondary().start();
+        app.d7.reject("old-token");
+        app.d7.reject("bad-token");
+        assert_eq!(app.balance_over_confirmation().status, 200);
+        assert!(is_in_force(&app), "the second one");
+        if is_rejected {
+            app.d7.reject("spare-token");
+            app.advance_s(120);
+            assert_rejected(&app.balance_over_confirmation());
+        }
+        let before = app.d7.count();
+
+        files.write("bad-token");
+        files.write_secondary("bad-token");
+        app.hang_up();
+        wait_until("it is tried", || app.d7.count() > before);
+        app.wait_until_parked(1);
+        app.advance(Duration::from_millis(500));
+        wait_for_reload(&app, "token", "rejected", 1);
+        wait_for_reload(&app, "token_secondary", "rejected", 1);
+
+        let asked = app.d7.count();
+        for _ in 0..20 {
+            app.advance_s(1);
+            app.request("GET", "/status").bearer(&app.key).send();
+        }
+        assert_eq!(app.d7.count(), asked, "it is left alone");
+        assert!(asked - before <= 4, "{:?}", shown(&app));
+    }
 }

@@ -152,8 +152,8 @@ fn one_that_was_turned_down_is_not_offered_again_until_it_changes_or_somebody_or
 
     let told = credentials.declined(&named("two"), true, now());
 
-    assert_eq!(told, Some(What::TurnedDown.of(Role::Primary)));
-    assert_eq!(credentials.declined(&named("two"), true, now()), None);
+    assert_eq!(told, primary(What::TurnedDown));
+    assert_eq!(credentials.declined(&named("two"), true, now()), []);
     assert_eq!(settle(&mut credentials, only("two")), []);
     assert_eq!(credentials.look(only("two"), Look::Doubting), []);
     assert!(credentials.offered().is_none());
@@ -184,8 +184,8 @@ fn one_without_a_yes_or_a_no_stays_offered_and_is_told_once() {
     let told = credentials.declined(&named("two"), false, now());
     credentials.postpone(later);
 
-    assert_eq!(told, Some(What::Unproven.of(Role::Primary)));
-    assert_eq!(credentials.declined(&named("two"), false, later), None);
+    assert_eq!(told, primary(What::Unproven));
+    assert_eq!(credentials.declined(&named("two"), false, later), []);
     assert_eq!(settle(&mut credentials, only("two")), []);
     assert_eq!(credentials.offered(), Some((&named("two"), Some(later))));
     assert!(credentials.untried().is_none());
