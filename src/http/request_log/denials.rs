@@ -1,6 +1,7 @@
 //! A limit on the log of denied requests: a flood of them must not bury it.
 
 use std::{
+    collections::VecDeque,
     mem,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -8,17 +9,17 @@ use std::{
 
 use crate::clock::MonoTime;
 
-/// How many are logged in one second.
-const DENIALS_PER_SECOND: u32 = 10;
+/// How many are logged within any second.
+const DENIALS_PER_SECOND: usize = 10;
 
-/// The denied requests of the current second.
+/// The denied requests that were logged last.
 #[derive(Default)]
-pub(super) struct DenialLog(Mutex<DenialWindow>);
+pub(super) struct DenialLog(Mutex<Logged>);
 
 #[derive(Default)]
-struct DenialWindow {
-    began: Option<MonoTime>,
-    logged: u32,
+struct Logged {
+    /// When, the oldest first.
+    at: VecDeque<MonoTime>,
     unlogged: u64,
 }
 
@@ -26,18 +27,17 @@ impl DenialLog {
     /// Nothing, if a denial is not to be logged; else how many were left out
     /// before it, where there were any.
     pub(super) fn admit(&self, now: MonoTime) -> Option<Option<u64>> {
-        let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_over = |began| now.since(began) >= Duration::from_secs(1);
-        if window.began.is_none_or(is_over) {
-            window.began = Some(now);
-            window.logged = 0;
+        let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if logged.at.len() == DENIALS_PER_SECOND {
+            let is_over = |oldest: &MonoTime| now.since(*oldest) >= Duration::from_secs(1);
+            if !logged.at.front().is_some_and(is_over) {
+                logged.unlogged += 1;
+                return None;
+            }
+            logged.at.pop_front();
         }
-        if window.logged == DENIALS_PER_SECOND {
-            window.unlogged += 1;
-            return None;
-        }
-        window.logged += 1;
-        let unlogged = mem::take(&mut window.unlogged);
+        logged.at.push_back(now);
+        let unlogged = mem::take(&mut logged.unlogged);
         Some((unlogged > 0).then_some(unlogged))
     }
 }
@@ -61,5 +61,20 @@ mod tests {
         assert_eq!(log.admit(at(999)), None);
         assert_eq!(log.admit(at(1_000)), Some(Some(2)));
         assert_eq!(log.admit(at(1_000)), Some(None));
+    }
+
+    #[test]
+    fn any_second_counts_and_not_only_one_by_the_clock() {
+        let log = DenialLog::default();
+        let at = |millis| MonoTime::default() + Duration::from_millis(millis);
+        assert_eq!(log.admit(at(0)), Some(None));
+        for _ in 1..10 {
+            assert_eq!(log.admit(at(999)), Some(None));
+        }
+
+        assert_eq!(log.admit(at(1_000)), Some(None), "the first one is over");
+        assert_eq!(log.admit(at(1_001)), None);
+        assert_eq!(log.admit(at(1_998)), None);
+        assert_eq!(log.admit(at(1_999)), Some(Some(2)));
     }
 }
