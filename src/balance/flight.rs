@@ -9,8 +9,11 @@
 //! nothing to confirm: each refresh then asks with all that there are, by turns,
 //! a changed one first.
 
+mod count;
+
 use std::{rc::Rc, sync::Arc, time::Duration};
 
+use self::count::Count;
 use super::{
     Reading,
     credential::{
@@ -294,9 +297,12 @@ impl Flight {
         let standby = self.credentials.standby().cloned();
         match (outcome, standby) {
             (Err(crash), Some(standby)) if crash.confirmed && self.has_time(self.clock.mono()) => {
-                self.ask(&standby)
-                    .await
-                    .map_err(|error| crash.and_with_another(&error))
+                let word = self.ask(&standby).await;
+                if let (Ok(_), Some(event)) = (&word, self.events.last_mut()) {
+                    // Why the other one had to give way.
+                    event.error = Some(crash.error.clone());
+                }
+                word.map_err(|error| crash.and_with_another(&error))
             }
             (outcome, _) => outcome,
         }
@@ -362,10 +368,10 @@ impl Flight {
         let began = self.clock.mono();
         self.requests += 1;
         self.recent.record(began);
+        let count = Count::begin(&self.metrics, &*self.clock);
         let left = self.deadline.since(began);
         let word = self.source.fetch(credential, left).await;
-        let failure = word.as_ref().err().map(|error| error.kind.as_str());
-        self.metrics.asked(failure, self.clock.mono().since(began));
+        count.end(word.as_ref().err().map(|error| error.kind));
         match &word {
             Ok(_) => self.events.extend(self.credentials.accepted(credential)),
             Err(error) if error.is_an_answer() => {

@@ -52,6 +52,9 @@ fn a_proof_that_panics_each_time_is_made_seldom() {
         app.wait_for_d7(proofs);
     }
     app.wait_until_parked(1);
+    // Each of them reached D7, and ended in no answer.
+    let panicked = "d7b_upstream_requests_total{outcome=\"internal_error\"}";
+    assert_eq!(app.metric(panicked), Some(4.0));
 
     assert_eq!(app.balance().status, 200);
     assert_eq!(shown(&app).len(), 5);
