@@ -16,7 +16,7 @@ use tracing_appender::non_blocking::ErrorCounter;
 use self::listener::{Bound, Running, bind};
 pub use self::{listener::BindError, prepared::Prepared};
 use crate::{
-    alerts::{self, Alerts},
+    alerts::{self, Alerts, Threshold},
     balance::{
         AccountId,
         credential::choice::Credentials,
@@ -30,7 +30,7 @@ use crate::{
     callers::KeyTable,
     clock::{Clock, SystemClock},
     config::{Cache, Server as ServerConfig},
-    http::{self, Admin, Listener, Low, Public, RequestLog, Since, probes::Readiness},
+    http::{self, Admin, AlertBelow, Listener, Public, RequestLog, Since, probes::Readiness},
     metrics::Metrics,
     reload::{self, KeyFile, Reloader},
     shutdown::Signals,
@@ -155,8 +155,8 @@ impl App {
             credential_metrics: CredentialMetrics::new(&metrics, token_files),
         };
         let refresher = Refresher::new(parts, inbox);
-        let low = plan.threshold.as_ref();
-        let low = Low(low.map(|threshold| threshold.below().clone()));
+        let below = plan.threshold.as_ref().map(Threshold::below);
+        let alert_below = AlertBelow(below.cloned());
         let alerts = Alerts::new(
             plan,
             alerts::Parts {
@@ -230,7 +230,7 @@ impl App {
             service,
             metrics: metrics.clone(),
             readiness: readiness.clone(),
-            low,
+            alert_below,
         });
         let log_admin = log(Listener::Admin, admin_addr);
         let admin = bind(

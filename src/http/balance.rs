@@ -120,18 +120,51 @@ fn push(text: &mut String, name: &str, value: std::fmt::Arguments<'_>) {
     let _: std::fmt::Result = write!(text, "; {name}={value}");
 }
 
-/// What the cache did for an answer, in words of closed sets.
+/// What the cache did for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Outcome {
-    /// One of [`OUTCOMES`].
-    pub(super) word: &'static str,
+    pub(super) part: CachePart,
     /// Why nothing newer was answered, one of [`stale_reasons`]; none where the
     /// balance was fresh.
     pub(super) stale: Option<&'static str>,
 }
 
-/// Every word for what the cache did.
-pub(super) const OUTCOMES: [&str; 5] = ["hit", "stale", "stored", "collapsed", "fallback"];
+/// The cache's part in an answer, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CachePart {
+    /// A fresh balance at once.
+    Hit,
+    /// A stale balance at once.
+    Stale,
+    /// The request started the refresh that brought the balance.
+    Stored,
+    /// The request joined it.
+    Collapsed,
+    /// The refresh brought none, and the stored balance was answered.
+    Fallback,
+}
+
+impl CachePart {
+    /// Every part.
+    pub(super) const ALL: [Self; 5] = [
+        Self::Hit,
+        Self::Stale,
+        Self::Stored,
+        Self::Collapsed,
+        Self::Fallback,
+    ];
+
+    /// The word for the log and the metrics.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Stale => "stale",
+            Self::Stored => "stored",
+            Self::Collapsed => "collapsed",
+            Self::Fallback => "fallback",
+        }
+    }
+}
 
 /// A stale balance was answered because one may be, while a refresh runs behind.
 const REVALIDATING: &str = "revalidating";
@@ -145,18 +178,18 @@ pub(super) fn stale_reasons() -> Vec<&'static str> {
 impl Outcome {
     fn of(served: &Served) -> Self {
         let CacheStatus { way, detail, .. } = served.status;
-        let word = match way {
-            Way::Hit if served.is_stale => "stale",
-            Way::Hit => "hit",
+        let part = match way {
+            Way::Hit if served.is_stale => CachePart::Stale,
+            Way::Hit => CachePart::Hit,
             Way::Forwarded { part, .. } => match part {
-                Some(Part::Started) => "stored",
-                Some(Part::Joined) => "collapsed",
-                None => "fallback",
+                Some(Part::Started) => CachePart::Stored,
+                Some(Part::Joined) => CachePart::Collapsed,
+                None => CachePart::Fallback,
             },
         };
         let reason = detail.map_or(REVALIDATING, Detail::as_str);
         Self {
-            word,
+            part,
             stale: served.is_stale.then_some(reason),
         }
     }

@@ -19,18 +19,18 @@ use crate::{
 
 /// `D7B_ALERT_BELOW`, where it is set.
 #[derive(Debug, Clone, Default)]
-pub struct Low(pub Option<Amount>);
+pub struct AlertBelow(pub Option<Amount>);
 
 pub(super) async fn get_metrics(
     request: HttpRequest,
     metrics: Data<Metrics>,
     service: Data<BalanceService>,
-    low: Data<Low>,
+    alert_below: Data<AlertBelow>,
 ) -> Result<HttpResponse, ApiError> {
     let outlook = service.outlook();
     let format = format(request.headers());
     let text = metrics
-        .render(&moment(&outlook, &low), format)
+        .render(&moment(&outlook, &alert_below), format)
         .map_err(|_| ApiError::Internal)?;
     Ok(HttpResponse::Ok()
         .content_type(format.content_type())
@@ -38,14 +38,14 @@ pub(super) async fn get_metrics(
         .body(text))
 }
 
-fn moment<'a>(outlook: &'a Outlook, low: &'a Low) -> Moment<'a> {
+fn moment<'a>(outlook: &'a Outlook, alert_below: &'a AlertBelow) -> Moment<'a> {
     let stored = outlook.stored.as_ref();
     let current = stored.filter(|stored| stored.is_current);
     let states = CredentialState::ALL.map(|state| (state.as_str(), state == outlook.credential));
     let ends = Role::ALL.into_iter().zip(outlook.state.credential.ends);
     Moment {
         balance: current.map(|stored| stored.snapshot.balance().as_str()),
-        alert_below: low.0.as_ref().map(Amount::as_str),
+        alert_below: alert_below.0.as_ref().map(Amount::as_str),
         age: stored.map(|stored| stored.age),
         last_success: stored.map(|stored| stored.snapshot.as_of()),
         hold_down: outlook

@@ -32,7 +32,7 @@ use uuid::Uuid;
 pub(super) use self::facts::RequestFacts;
 use self::{denials::DenialLog, facts::SharedFacts, trace::TraceParent};
 use super::{
-    balance::{OUTCOMES, stale_reasons},
+    balance::{CachePart, stale_reasons},
     host::is_local,
     probes::{Phase, Readiness},
     problem::{ApiError, Code},
@@ -81,7 +81,7 @@ impl RequestLog {
             clock,
             readiness,
             metrics: metrics.for_requests(&RequestWords {
-                cache: &OUTCOMES,
+                cache: &CachePart::ALL.map(CachePart::as_str),
                 stale: &stale_reasons(),
                 problems: &Code::ALL.map(Code::as_str),
                 denials: &Denial::ALL.map(Denial::as_str),
@@ -182,7 +182,7 @@ impl RequestLog {
         let denial = facts.denial.map(Denial::as_str);
         let caller = facts.caller.as_ref();
         let code = code.map(Code::as_str);
-        let cache = facts.cache.map(|outcome| outcome.word);
+        let cache = facts.cache.map(|outcome| outcome.part.as_str());
 
         if self.listener == Listener::Public {
             // A key that has ended has a caller, too, whom it counts for nothing.
@@ -191,7 +191,7 @@ impl RequestLog {
                 .map_or(&self.metrics.of_nobody, |caller| caller.client().answers())
                 .answered(status.as_u16(), duration.as_secs_f64());
             if let Some(outcome) = facts.cache {
-                self.metrics.served(outcome.word);
+                self.metrics.served(outcome.part.as_str());
                 outcome
                     .stale
                     .inspect(|reason| self.metrics.served_stale(reason));

@@ -16,7 +16,7 @@ use d7_balance::{
         AccountId, decision::Lifetimes, memory::MemoryCache, refresher, service::BalanceService,
     },
     clock::{Clock, ManualClock, SystemClock},
-    http::{self, Admin, Listener, Low, RequestLog, probes::Readiness},
+    http::{self, Admin, AlertBelow, Listener, RequestLog, probes::Readiness},
     metrics::Metrics,
     shutdown::Signal,
     simulator::{BALANCE, Step, answer},
@@ -252,7 +252,7 @@ fn starting() -> (SocketAddr, mpsc::Sender<()>, thread::JoinHandle<()>) {
             service: BalanceService::new(account, cache, handle, lifetimes, clock),
             metrics,
             readiness,
-            low: Low::default(),
+            alert_below: AlertBelow::default(),
         });
         actix_rt::System::new().block_on(async {
             let server = HttpServer::new(move || {
