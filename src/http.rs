@@ -36,7 +36,7 @@ use actix_web::{
 };
 
 pub use self::{
-    figures::Low,
+    figures::AlertBelow,
     request_log::{Listener, RequestLog},
     status::Since,
 };
@@ -70,7 +70,7 @@ pub struct Admin {
     /// The process's state.
     pub readiness: Readiness,
     /// What a low balance is.
-    pub low: Low,
+    pub alert_below: AlertBelow,
 }
 
 /// The public listener's routes.
@@ -98,7 +98,7 @@ pub fn admin(admin: Admin) -> impl Fn(&mut ServiceConfig) + Clone {
         app.app_data(Data::new(admin.service.clone()))
             .app_data(Data::new(admin.metrics.clone()))
             .app_data(Data::new(admin.readiness.clone()))
-            .app_data(Data::new(admin.low.clone()))
+            .app_data(Data::new(admin.alert_below.clone()))
             .service(get("/metrics", web::to(figures::get_metrics)));
         probes(app);
     }

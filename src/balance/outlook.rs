@@ -46,7 +46,7 @@ pub enum Freshness {
     None,
     /// Within its time to live.
     Fresh,
-    /// Past that, and still answered.
+    /// Past that, and still answered: at once, or where a refresh fails.
     Stale,
     /// Not answered any more, but as the last one known.
     Expired,
@@ -90,7 +90,7 @@ impl Outlook {
             }
         });
         Self {
-            freshness: freshness(&state, now, lifetimes),
+            freshness: freshness(&state, now, lifetimes, stored.as_ref()),
             stored,
             failure: failure.map(|failure| {
                 let left = failure.left(now);
@@ -103,14 +103,21 @@ impl Outlook {
     }
 }
 
-/// What a caller without a wish would be answered.
-fn freshness(state: &AccountState, now: MonoTime, lifetimes: &Lifetimes) -> Freshness {
-    let Some(snapshot) = &state.snapshot else {
+/// What a caller without a wish would be answered. One that waits is answered by
+/// the stored balance where its refresh fails, as long as that is current.
+fn freshness(
+    state: &AccountState,
+    now: MonoTime,
+    lifetimes: &Lifetimes,
+    stored: Option<&Stored>,
+) -> Freshness {
+    let Some(stored) = stored else {
         return Freshness::None;
     };
     match decide(state, now, lifetimes, &Asked::default()) {
-        Decision::Serve(_) if now.since(snapshot.fetched_at()) < lifetimes.ttl => Freshness::Fresh,
+        Decision::Serve(_) if stored.age < lifetimes.ttl => Freshness::Fresh,
         Decision::Serve(_) => Freshness::Stale,
+        Decision::Wait(_) if stored.is_current => Freshness::Stale,
         Decision::Wait(_) | Decision::Refuse(_) => Freshness::Expired,
     }
 }

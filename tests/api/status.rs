@@ -94,12 +94,15 @@ fn the_balance_is_told_digit_by_digit_with_its_age_and_how_good_it_is() {
         json!(["fresh", 12, 47])
     );
 
-    // Stale while revalidate is 60 s from the end of the TTL.
+    // Stale while revalidate is 60 s from the end of the TTL, stale if error
+    // 900 s: in between one waits, and gets it where the refresh fails.
     for (seconds, freshness, age, ttl) in [
         (47, "fresh", 59, 0),
         (1, "stale", 60, -1),
         (59, "stale", 119, -60),
-        (1, "expired", 120, -61),
+        (1, "stale", 120, -61),
+        (839, "stale", 959, -900),
+        (1, "expired", 960, -901),
     ] {
         app.advance_s(seconds);
         let balance = &status(&app)["balance"];
@@ -257,6 +260,14 @@ fn each_file_that_is_read_again_is_told_with_what_became_of_its_last_change() {
         ])
     );
     assert_eq!(status(&app)["credential"]["state"], "ok");
+
+    // What is put right again is no longer told as refused.
+    for (text, outcome) in [("b\ntoken", "refused"), ("new-token", "taken")] {
+        files.write(text);
+        app.hang_up();
+        wait_until("it is seen", || reloads()[0]["outcome"] == outcome);
+    }
+    assert_eq!(reloads()[0]["pending"], false);
 }
 
 #[test]

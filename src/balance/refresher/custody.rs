@@ -15,7 +15,7 @@ use crate::{
         },
         flight::Crash,
         hold_down::{Draw, Tally},
-        source::BalanceSource,
+        source::{BalanceSource, UpstreamCode},
     },
     clock::Clock,
     metrics::{FailoverMetrics, Metrics, ReloadMetrics},
@@ -222,13 +222,25 @@ impl Custody {
         let doubt = event.doubt;
         let error = event.error.as_ref();
         let kind = error.map(|error| error.kind.as_str());
+        let status = error.and_then(|error| error.status);
+        let code = error.and_then(|error| error.code.as_ref());
+        let code = code.map(UpstreamCode::as_str);
         let cause = match &event.what {
             What::Unusable(problem) => Some(problem.as_str()),
             _ => error.map(|error| error.cause.as_str()),
         };
         macro_rules! tell {
             ($level:ident, $name:literal, $words:literal) => {
-                tracing::$level!(event = $name, file, error.kind = kind, cause, doubt, $words)
+                tracing::$level!(
+                    event = $name,
+                    file,
+                    error.kind = kind,
+                    status,
+                    code,
+                    cause,
+                    doubt,
+                    $words
+                )
             };
         }
         match event.what {
@@ -331,10 +343,10 @@ const OUTCOMES: [&str; 4] = ["taken", "refused", "rejected", "unproven"];
 fn fate(what: &What) -> Option<&'static str> {
     let [taken, refused, rejected, unproven] = OUTCOMES;
     match what {
-        What::Replaced | What::Adopted => Some(taken),
+        What::Replaced | What::Adopted | What::Restored => Some(taken),
         What::Unusable(_) => Some(refused),
         What::TurnedDown => Some(rejected),
         What::Unproven => Some(unproven),
-        What::Restored | What::Offered | What::FailedOver => None,
+        What::Offered | What::FailedOver => None,
     }
 }

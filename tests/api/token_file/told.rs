@@ -245,3 +245,25 @@ fn a_signal_over_unchanged_files_asks_nothing_of_d7() {
     );
     assert_eq!(service.d7.count(), 1);
 }
+
+#[test]
+fn a_failover_says_why_the_other_token_had_to_give_way() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    fs::write(path("token"), OLD).unwrap();
+    fs::write(path("secondary"), "spare-token").unwrap();
+    let service = Service::start(&[
+        ("D7B_TOKEN", ""),
+        ("D7B_TOKEN_FILE", &path("token")),
+        ("D7B_TOKEN_SECONDARY_FILE", &path("secondary")),
+    ]);
+    service.d7.reject(OLD);
+
+    assert_eq!(service.balance_request().send().status, 200);
+
+    let told = service.process.wait_for_event("token_failed_over");
+    assert_eq!(told["file"], "token_secondary");
+    assert_eq!(told["error.kind"], "upstream_unauthorized");
+    assert_eq!(told["status"], 401);
+    assert_eq!(told["code"], "ACCESS_TOKEN_SIGNATURE_VERIFICATION_FAILED");
+}
