@@ -46,6 +46,9 @@ pub enum Step {
 /// What the simulator does with one request; then it closes the connection.
 pub type Script = Vec<Step>;
 
+/// Says what a request is answered, by its head.
+type Chooser = Box<dyn FnMut(&str) -> Script + Send>;
+
 /// A gate that holds answers back until it is opened.
 #[derive(Debug, Clone)]
 pub struct Gate(watch::Sender<bool>);
@@ -97,7 +100,7 @@ pub struct Simulator {
 
 struct Shared {
     rejected: HashSet<String>,
-    usual: Script,
+    usual: Chooser,
     next: VecDeque<Script>,
     heads: Vec<String>,
     bodies: Vec<String>,
@@ -116,7 +119,7 @@ impl Simulator {
         let addr = listener.local_addr()?;
         let shared = Arc::new(Mutex::new(Shared {
             rejected: HashSet::new(),
-            usual: answer(200, BALANCE),
+            usual: Box::new(|_| answer(200, BALANCE)),
             next: VecDeque::new(),
             heads: Vec::new(),
             bodies: Vec::new(),
@@ -157,7 +160,13 @@ impl Simulator {
 
     /// Sets what every request is answered that has no answer of its own.
     pub fn always(&self, script: Script) {
-        self.lock().usual = script;
+        self.choose(move |_| script.clone());
+    }
+
+    /// Has `chooser` say, by its head, what every request is answered that has no
+    /// answer of its own. It is asked as the requests come, one after the other.
+    pub fn choose(&self, chooser: impl FnMut(&str) -> Script + Send + 'static) {
+        self.lock().usual = Box::new(chooser);
     }
 
     /// Sets the answer of one request, after those already set.
@@ -230,16 +239,15 @@ async fn converse(mut stream: TcpStream, shared: &Mutex<Shared>) -> io::Result<(
     let script = {
         let mut shared = lock(shared);
         let is_rejected = token_in(&head).is_some_and(|token| shared.rejected.contains(token));
-        shared.heads.push(head);
-        shared.bodies.push(body);
-        if is_rejected {
+        let script = if is_rejected {
             answer(401, REJECTION)
         } else {
-            shared
-                .next
-                .pop_front()
-                .unwrap_or_else(|| shared.usual.clone())
-        }
+            let next = shared.next.pop_front();
+            next.unwrap_or_else(|| (shared.usual)(&head))
+        };
+        shared.heads.push(head);
+        shared.bodies.push(body);
+        script
     };
     for step in script {
         match step {
