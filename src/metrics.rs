@@ -5,6 +5,7 @@
 //! not wait for.
 
 mod alerts;
+mod durations;
 mod moment;
 #[cfg(target_os = "linux")]
 mod process;

@@ -55,7 +55,7 @@ impl Fixture {
     fn ask(&self, key: &NewKey) -> Option<u32> {
         let caller = self.authenticate(key).ok().unwrap();
         let verdict = caller.client().take_request().unwrap();
-        caller.client().answers().answered(200, 0.0);
+        caller.client().answers().answered(200, Duration::ZERO);
         verdict.refused_for_s.is_none().then_some(verdict.remaining)
     }
 
@@ -198,8 +198,8 @@ fn without_any_limit_an_answer_is_counted_in_its_class_and_nothing_else() {
     let caller = fixture.authenticate(&only).unwrap();
 
     assert_eq!(caller.client().take_request(), None);
-    caller.client().answers().answered(304, 0.0);
-    caller.client().answers().answered(200, 0.0);
+    caller.client().answers().answered(304, Duration::ZERO);
+    caller.client().answers().answered(200, Duration::ZERO);
     assert_eq!(fixture.counted("a"), Some([1, 0]));
 }
 
@@ -262,14 +262,14 @@ fn a_client_without_a_key_is_forgotten_and_begins_anew_when_it_returns() {
 
     fixture.table.replace(vec![record("b", &kept, None)]);
     assert_eq!(under_way.client().name(), "a");
-    under_way.client().answers().answered(200, 0.0);
+    under_way.client().answers().answered(200, Duration::ZERO);
     assert_eq!(fixture.counted("a"), None);
     assert_eq!(fixture.counted("b"), Some([0, 0]));
 
     fixture.table.replace(both());
     assert_eq!(fixture.counted("a"), Some([0, 0]));
     assert_eq!(fixture.ask(&gone), Some(1));
-    under_way.client().answers().answered(200, 0.0);
+    under_way.client().answers().answered(200, Duration::ZERO);
     assert_eq!(fixture.counted("a"), Some([1, 0]));
 }
 

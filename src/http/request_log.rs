@@ -189,7 +189,7 @@ impl RequestLog {
             let accepted = caller.filter(|_| denial.is_none());
             accepted
                 .map_or(&self.metrics.of_nobody, |caller| caller.client().answers())
-                .answered(status.as_u16(), duration.as_secs_f64());
+                .answered(status.as_u16(), duration);
             if let Some(outcome) = facts.cache {
                 self.metrics.served(outcome.part.as_str());
                 outcome

@@ -4,23 +4,18 @@ use std::time::Duration;
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{
-        counter::Counter,
-        family::Family,
-        gauge::Gauge,
-        histogram::{Histogram, exponential_buckets},
-    },
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::{Registry, Unit},
 };
 
-use super::{Resolved, count, resolve};
+use super::{Resolved, count, durations::Durations, resolve};
 
 /// The collectors.
 #[derive(Clone)]
 pub(super) struct UpstreamCollectors {
     refreshes: Family<Outcome, Counter>,
     requests: Family<Outcome, Counter>,
-    durations: Family<Outcome, Histogram, fn() -> Histogram>,
+    durations: Family<Outcome, Durations, fn() -> Durations>,
     sms_count_ignored: Counter,
     waiters: Gauge,
 }
@@ -47,8 +42,9 @@ impl UpstreamCollectors {
             "Requests to D7, by outcome",
             Family::clone(&requests),
         );
-        let buckets: fn() -> Histogram = || Histogram::new(exponential_buckets(0.005, 2.0, 12));
-        let durations = Family::new_with_constructor(buckets);
+        // From 5 ms to 10.24 s, twice the default of D7B_UPSTREAM_TIMEOUT.
+        let none: fn() -> Durations = || Durations::new(Duration::from_millis(5), 2, 12);
+        let durations = Family::new_with_constructor(none);
         registry.register_with_unit(
             "upstream_request_duration",
             "Time from the begin of a request to D7 to the end of its answer, by outcome",
@@ -117,7 +113,7 @@ pub struct RefreshMetrics {
 #[derive(Clone)]
 struct AskedMetrics {
     requests: Counter,
-    duration: Histogram,
+    duration: Durations,
 }
 
 impl RefreshMetrics {
@@ -141,7 +137,7 @@ impl RefreshMetrics {
         let asked = failure.map_or(Some(&self.asked_well), of_failure);
         if let Some(AskedMetrics { requests, duration }) = asked {
             requests.inc();
-            duration.observe(after.as_secs_f64());
+            duration.observe(after);
         }
     }
 
