@@ -18,12 +18,12 @@ mod threshold;
 mod watch;
 mod webhook;
 
-use std::sync::Arc;
+use std::{rc::Rc, sync::Arc};
 
 use futures_util::future;
 use tokio::sync::watch::Receiver;
 
-use self::{delivery::Delivery, watch::Watch, webhook::Webhook};
+use self::{alert::Subject, delivery::Delivery, watch::Watch, webhook::Webhook};
 pub use self::{
     files::{Places, read},
     outbox::Outbox,
@@ -65,7 +65,8 @@ pub struct Alerts {
     watch: Watch,
     clock: Arc<dyn Clock>,
     outbox: Outbox,
-    delivery: Option<Delivery>,
+    /// One for each lane, where anybody is told.
+    deliveries: Option<[Delivery; 2]>,
 }
 
 impl Alerts {
@@ -78,13 +79,16 @@ impl Alerts {
             draw,
             metrics,
         } = parts;
-        let outbox = Outbox::new(metrics.clone());
-        let delivery = plan.hook.map(|hook| Delivery {
-            outbox: outbox.clone(),
-            webhook: Webhook::new(hook),
-            clock: Arc::clone(&clock),
-            draw,
-            metrics,
+        let outbox = Outbox::new(&metrics);
+        let deliveries = plan.hook.map(|hook| {
+            let webhook = Rc::new(Webhook::new(hook));
+            [Subject::Credential, Subject::Balance].map(|subject| Delivery {
+                lane: outbox.lane(subject).clone(),
+                webhook: Rc::clone(&webhook),
+                clock: Arc::clone(&clock),
+                draw: Arc::clone(&draw),
+                metrics: metrics.clone(),
+            })
         });
         let begun = Arc::clone(&news.borrow_and_update());
         Self {
@@ -92,7 +96,7 @@ impl Alerts {
             news,
             clock,
             outbox,
-            delivery,
+            deliveries,
         }
     }
 
@@ -111,9 +115,9 @@ impl Alerts {
             mut watch,
             clock,
             outbox,
-            delivery,
+            deliveries,
         } = self;
-        let is_delivered = delivery.is_some();
+        let is_delivered = deliveries.is_some();
         let hear = async {
             // A refresher that is gone ends the process, not this.
             while news.changed().await.is_ok() {
@@ -128,8 +132,8 @@ impl Alerts {
             future::pending::<()>().await;
         };
         let deliver = async {
-            match delivery {
-                Some(delivery) => delivery.run().await,
+            match deliveries {
+                Some(deliveries) => future::join_all(deliveries.map(Delivery::run)).await,
                 None => future::pending().await,
             }
         };

@@ -23,6 +23,15 @@ pub(super) enum Alert {
     CredentialAccepted(Credential),
 }
 
+/// What an alert is about, and by that which others it keeps its order with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// `balance.*`.
+    Balance,
+    /// `credential.*`.
+    Credential,
+}
+
 /// A balance, and what it was held against.
 #[derive(Debug, Clone)]
 pub(super) struct Reading {
@@ -79,6 +88,14 @@ impl Alert {
             Self::BalanceRecovered(_) => "balance.recovered",
             Self::CredentialRejected(_) => "credential.rejected",
             Self::CredentialAccepted(_) => "credential.accepted",
+        }
+    }
+
+    /// What it is about.
+    pub(super) fn subject(&self) -> Subject {
+        match self {
+            Self::BalanceLow(_) | Self::BalanceRecovered(_) => Subject::Balance,
+            Self::CredentialRejected(_) | Self::CredentialAccepted(_) => Subject::Credential,
         }
     }
 

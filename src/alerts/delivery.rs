@@ -1,12 +1,13 @@
-//! Delivers what is in the outbox: in order, one at a time, again and again
-//! until the receiver has it.
+//! Delivers what is in one lane of the outbox: in order, one at a time, again
+//! and again until the receiver has it. The other lane has a delivery and pauses
+//! of its own.
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use tracing::{debug, info, warn};
 
 use super::{
-    outbox::{Message, Outbox},
+    outbox::{Lane, Message},
     webhook::{Refusal, Webhook},
 };
 use crate::{balance::hold_down::Draw, clock::Clock, metrics::AlertMetrics};
@@ -16,8 +17,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// What delivers.
 pub(super) struct Delivery {
-    pub(super) outbox: Outbox,
-    pub(super) webhook: Webhook,
+    pub(super) lane: Lane,
+    pub(super) webhook: Rc<Webhook>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) draw: Draw,
     pub(super) metrics: AlertMetrics,
@@ -28,20 +29,23 @@ impl Delivery {
     ///
     /// # Cancel safety
     /// May be dropped: a message that was being sent may have arrived.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(self) {
         loop {
-            let message = self.outbox.oldest().await;
+            let message = self.lane.oldest().await;
             self.deliver(&message).await;
         }
     }
 
     /// Sends a message until it has arrived, or is given up, or has given way to
     /// newer ones.
-    async fn deliver(&mut self, message: &Rc<Message>) {
+    async fn deliver(&self, message: &Rc<Message>) {
         let mut attempts = 0_u32;
         loop {
             attempts += 1;
+            // Nothing awaits between its end and what becomes of the message.
+            self.lane.under_way(true);
             let sent = self.webhook.send(message, self.clock.wall()).await;
+            self.lane.under_way(false);
             match sent {
                 Ok(()) => {
                     self.metrics.delivered();
@@ -52,7 +56,7 @@ impl Delivery {
                         attempts,
                         "an alert was delivered"
                     );
-                    return self.outbox.remove(message);
+                    return self.lane.remove(message);
                 }
                 Err(refusal) => {
                     self.metrics.failed();
@@ -61,10 +65,10 @@ impl Delivery {
             }
             let next = self.clock.mono() + self.pause(attempts);
             if next >= message.expires {
-                return self.outbox.give_up(message);
+                return self.lane.give_up(message);
             }
             self.clock.sleep_until(next).await;
-            if !self.outbox.holds(message) {
+            if !self.lane.holds(message) {
                 return;
             }
         }

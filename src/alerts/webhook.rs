@@ -14,6 +14,7 @@ use awc::{
     error::{ConnectError, SendRequestError},
     http::{StatusCode, header},
 };
+use tokio::sync::Mutex;
 
 use super::{Places, SigningKey, Target, files::Receiver, outbox::Message};
 
@@ -38,7 +39,9 @@ pub struct Hook {
 /// Sends alerts. `!Send`, as awc's client is: it lives on the main thread.
 pub(super) struct Webhook {
     http: Client,
-    receiver: Receiver,
+    /// Locked while the files are read, and never while anything is sent: lanes
+    /// do not wait for each other's receiver.
+    receiver: Mutex<Receiver>,
     timeout: Duration,
 }
 
@@ -69,7 +72,7 @@ impl Webhook {
             .finish();
         Self {
             http,
-            receiver: Receiver::new(hook.target, hook.key, hook.places),
+            receiver: Mutex::new(Receiver::new(hook.target, hook.key, hook.places)),
             timeout: hook.timeout,
         }
     }
@@ -79,14 +82,18 @@ impl Webhook {
     /// # Cancel safety
     /// May be dropped: the connection is closed. The receiver may have the
     /// message already, and knows it again by its id.
-    pub(super) async fn send(&mut self, message: &Message, now: SystemTime) -> Result<(), Refusal> {
-        let (target, key) = self.receiver.look().await;
+    pub(super) async fn send(&self, message: &Message, now: SystemTime) -> Result<(), Refusal> {
         let since = now.duration_since(SystemTime::UNIX_EPOCH);
         let timestamp = since.unwrap_or_default().as_secs();
-        let signature = key.sign(&message.id, timestamp, &message.body);
+        let (uri, signature) = {
+            let mut receiver = self.receiver.lock().await;
+            let (target, key) = receiver.look().await;
+            let signature = key.sign(&message.id, timestamp, &message.body);
+            (target.uri(), signature)
+        };
         let sending = self
             .http
-            .post(target.uri())
+            .post(uri)
             .insert_header(("webhook-id", message.id.as_str()))
             .insert_header(("webhook-timestamp", timestamp.to_string()))
             .insert_header(("webhook-signature", signature))

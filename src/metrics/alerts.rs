@@ -65,8 +65,13 @@ impl AlertMetrics {
         self.dropped.inc();
     }
 
-    /// So many are not delivered yet.
-    pub fn pending(&self, pending: usize) {
-        self.pending.set(i64::try_from(pending).unwrap_or(i64::MAX));
+    /// One more is not delivered yet.
+    pub fn one_more_pending(&self) {
+        self.pending.inc();
+    }
+
+    /// One less is.
+    pub fn one_less_pending(&self) {
+        self.pending.dec();
     }
 }

@@ -4,6 +4,7 @@ mod credentials;
 mod delivery;
 mod described;
 mod files;
+mod lanes;
 mod log;
 pub(crate) mod receiver;
 mod transport;

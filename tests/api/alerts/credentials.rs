@@ -57,8 +57,10 @@ fn a_token_that_is_rejected_at_start_is_told_of_and_one_that_is_accepted_is_not(
     app.d7.accept("the-token");
     app.advance_s(1000);
     read(&app, "99");
-    let told = receiver.wait_for(3);
-    assert_eq!(kinds(&told)[1..], ["credential.accepted", "balance.low"]);
+    let mut told = kinds(&receiver.wait_for(3)).split_off(1);
+    // They have nothing to do with each other, and no order either.
+    told.sort();
+    assert_eq!(told, ["balance.low", "credential.accepted"]);
 }
 
 #[test]
