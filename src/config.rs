@@ -152,6 +152,7 @@ struct RawEnv {
     alert_webhook_url_file: Option<String>,
     alert_webhook_secret_file: Option<String>,
     alert_webhook_ca_file: Option<String>,
+    alert_webhook_timeout: Option<String>,
     log_format: Option<String>,
     log: Option<String>,
     /// Names only: a secret may stand in a variable whose name has a typo.

@@ -32,7 +32,7 @@ pub struct Hook {
     pub tls: rustls::ClientConfig,
     /// For DNS and TCP, and again for TLS.
     pub connect_timeout: Duration,
-    /// For one attempt, all of it.
+    /// For one attempt, from the connection to the head of the answer.
     pub timeout: Duration,
 }
 
@@ -102,7 +102,7 @@ impl Webhook {
             .force_close()
             .send_body(message.body.clone());
         match tokio::time::timeout(self.timeout, sending).await {
-            Err(_) => Err(unsent("no answer in time")),
+            Err(_) => Err(unsent("no answer within D7B_ALERT_WEBHOOK_TIMEOUT")),
             Ok(Err(error)) => Err(unsent(cause(&error))),
             Ok(Ok(answer)) if answer.status().is_success() => Ok(()),
             Ok(Ok(answer)) => Err(refused(answer.status())),

@@ -1,8 +1,8 @@
 //! Settings of alerts.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
-use super::{PREFIX, RawEnv, value::Reader};
+use super::{MILLISECOND, MINUTE, PREFIX, RawEnv, SECOND, value::Reader};
 
 /// What is told without being asked, and to whom. What the files hold is read
 /// by `app`.
@@ -23,26 +23,27 @@ pub struct Webhook {
     pub secret_file: PathBuf,
     /// `D7B_ALERT_WEBHOOK_CA_FILE`.
     pub ca_file: Option<PathBuf>,
+    /// `D7B_ALERT_WEBHOOK_TIMEOUT`, 1 ms to 1 min.
+    pub timeout: Duration,
 }
 
 const URL_FILE: &str = "ALERT_WEBHOOK_URL_FILE";
 const SECRET_FILE: &str = "ALERT_WEBHOOK_SECRET_FILE";
 const CA_FILE: &str = "ALERT_WEBHOOK_CA_FILE";
+const TIMEOUT: &str = "ALERT_WEBHOOK_TIMEOUT";
 
 impl Alerts {
     pub(super) fn check(read: &mut Reader<'_>, raw: &mut RawEnv) -> Self {
         let url_file = raw.alert_webhook_url_file.take().map(PathBuf::from);
         let secret_file = raw.alert_webhook_secret_file.take().map(PathBuf::from);
         let ca_file = raw.alert_webhook_ca_file.take().map(PathBuf::from);
-        let mut only_with_url = |name: &str| {
-            let why = format!("is of no use without {PREFIX}{URL_FILE}");
-            read.0.add(name, why);
-        };
+        let timeout = raw.alert_webhook_timeout.take();
         let webhook = match (url_file, secret_file) {
             (Some(url_file), Some(secret_file)) => Some(Webhook {
                 url_file,
                 secret_file,
                 ca_file,
+                timeout: read.duration(TIMEOUT, timeout, 10 * SECOND, MILLISECOND..=MINUTE),
             }),
             (Some(_), None) => {
                 let why = format!("must be set with {PREFIX}{URL_FILE}: alerts are signed");
@@ -50,11 +51,15 @@ impl Alerts {
                 None
             }
             (None, secret_file) => {
-                if secret_file.is_some() {
-                    only_with_url(SECRET_FILE);
-                }
-                if ca_file.is_some() {
-                    only_with_url(CA_FILE);
+                for (name, is_set) in [
+                    (SECRET_FILE, secret_file.is_some()),
+                    (CA_FILE, ca_file.is_some()),
+                    (TIMEOUT, timeout.is_some()),
+                ] {
+                    if is_set {
+                        let why = format!("is of no use without {PREFIX}{URL_FILE}");
+                        read.0.add(name, why);
+                    }
                 }
                 None
             }

@@ -31,6 +31,10 @@ impl Config {
             None => String::new(),
             Some(webhook) => path_or(webhook.ca_file.as_ref(), PUBLIC_ROOTS),
         };
+        let webhook_timeout = match webhook {
+            None => String::new(),
+            Some(webhook) => Written(webhook.timeout).to_string(),
+        };
         let set = |name: &str, value: &dyn fmt::Display| format!("{PREFIX}{name}={value}");
         let lasts = |name: &str, duration| set(name, &Written(duration));
 
@@ -80,6 +84,7 @@ impl Config {
                 &path_or(webhook.map(|webhook| &webhook.secret_file), ""),
             ),
             set("ALERT_WEBHOOK_CA_FILE", &webhook_ca_file),
+            set("ALERT_WEBHOOK_TIMEOUT", &webhook_timeout),
             set("LOG_FORMAT", &format),
             set("LOG", &self.telemetry.filter),
             String::new(),

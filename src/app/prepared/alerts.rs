@@ -60,7 +60,7 @@ fn read_hook(
         places: Places { url, secret },
         tls,
         connect_timeout: config.upstream.connect_timeout,
-        timeout: config.upstream.timeout,
+        timeout: webhook.timeout,
     })
 }
 

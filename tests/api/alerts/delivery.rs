@@ -22,6 +22,14 @@ pub(super) fn wait_for_attempts(app: &TestApp, outcome: &str, attempts: usize) {
     });
 }
 
+/// A service that waits for a receiver's answer for as long as a test may take,
+/// and that does not wait for D7's.
+pub(super) fn patient(receiver: &Receiver) -> TestApp {
+    telling(receiver)
+        .set("D7B_ALERT_WEBHOOK_TIMEOUT", "1m")
+        .start()
+}
+
 /// Has a receiver hold its next answer until the gate is opened.
 pub(super) fn hold_next(receiver: &Receiver, answer: Script) -> Gate {
     let (gate, script) = gated(answer);
@@ -99,7 +107,7 @@ fn every_2xx_is_a_delivery_whatever_follows_its_head() {
 fn an_attempt_ends_in_time_and_so_does_one_that_nobody_listens_to() {
     let receiver = Receiver::new();
     let app = telling(&receiver)
-        .set("D7B_UPSTREAM_TIMEOUT", "300ms")
+        .set("D7B_ALERT_WEBHOOK_TIMEOUT", "300ms")
         .start();
     receiver.server.next(vec![Step::Hang]);
     receiver.server.next(vec![
@@ -126,9 +134,31 @@ fn an_attempt_ends_in_time_and_so_does_one_that_nobody_listens_to() {
 }
 
 #[test]
+fn a_receiver_may_take_longer_than_d7() {
+    let receiver = Receiver::new();
+    let app = telling(&receiver)
+        .set("D7B_UPSTREAM_TIMEOUT", "300ms")
+        .set("D7B_ALERT_WEBHOOK_TIMEOUT", "1m")
+        .start();
+    let gate = hold_next(&receiver, answer(200, ""));
+    read(&app, "99");
+    receiver.wait_for(1);
+
+    // D7 has been given up meanwhile, after just that time.
+    app.d7.always(vec![Step::Hang]);
+    app.advance_s(2000);
+    assert_eq!(app.balance().status, 504);
+    gate.open();
+
+    wait_for_attempts(&app, "delivered", 1);
+    wait_for_attempts(&app, "failed", 0);
+    receiver.wait_for(1);
+}
+
+#[test]
 fn balances_are_answered_while_the_receiver_stalls_and_what_passes_is_told() {
     let receiver = Receiver::new();
-    let app = telling(&receiver).set("D7B_UPSTREAM_TIMEOUT", "1m").start();
+    let app = patient(&receiver);
     let gate = hold_next(&receiver, answer(200, ""));
 
     read(&app, "99");
@@ -227,7 +257,7 @@ fn pauses_are_drawn_from_the_upper_half_of_their_step() {
 #[test]
 fn where_too_many_wait_the_oldest_goes_that_is_not_being_sent() {
     let receiver = Receiver::new();
-    let app = telling(&receiver).set("D7B_UPSTREAM_TIMEOUT", "1m").start();
+    let app = patient(&receiver);
     let gate = hold_next(&receiver, answer(200, ""));
 
     for turn in 1..=17 {

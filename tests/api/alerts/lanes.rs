@@ -4,7 +4,7 @@
 use d7_balance::simulator::answer;
 
 use super::{
-    delivery::{hold_next, wait_for_attempts},
+    delivery::{hold_next, patient, wait_for_attempts},
     read,
     receiver::{Receiver, kinds},
     telling,
@@ -14,7 +14,7 @@ use crate::harness::wait_until;
 #[test]
 fn a_rejected_token_is_told_of_while_a_balance_cannot_be_delivered() {
     let receiver = Receiver::new();
-    let app = telling(&receiver).set("D7B_UPSTREAM_TIMEOUT", "1m").start();
+    let app = patient(&receiver);
     let gate = hold_next(&receiver, answer(413, ""));
     read(&app, "99");
     receiver.wait_for(1);

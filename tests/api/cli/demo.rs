@@ -83,6 +83,7 @@ fn the_line_that_a_demo_prints_works_whatever_is_configured() {
         ("D7B_ALERT_WEBHOOK_URL_FILE", rubbish),
         ("D7B_ALERT_WEBHOOK_SECRET_FILE", rubbish),
         ("D7B_ALERT_WEBHOOK_CA_FILE", rubbish),
+        ("D7B_ALERT_WEBHOOK_TIMEOUT", rubbish),
         ("D7B_SERVER_ADDR", "0.0.0.0:8080"),
         ("D7B_ADMIN_ADDR", "0.0.0.0:8080"),
     ]));

@@ -1,11 +1,14 @@
 //! `D7B_ALERT_*`: what is told, and to whom.
 
+use std::time::Duration;
+
 use super::{MARKER, assert_refused, complaints, files::file, good, read, with};
 use crate::harness::process::run;
 
 const URL: &str = "D7B_ALERT_WEBHOOK_URL_FILE";
 const SECRET: &str = "D7B_ALERT_WEBHOOK_SECRET_FILE";
 const CA: &str = "D7B_ALERT_WEBHOOK_CA_FILE";
+const TIMEOUT: &str = "D7B_ALERT_WEBHOOK_TIMEOUT";
 const BELOW: &str = "D7B_ALERT_BELOW";
 
 const GOOD_URL: &str = "https://hooks.example/marker-s3cr3t?key=marker-s3cr3t\n";
@@ -77,14 +80,42 @@ fn a_receiver_is_a_url_and_a_secret_each_in_a_file() {
 fn what_belongs_to_a_receiver_is_of_no_use_without_one() {
     let (_directory, url) = file(GOOD_URL);
 
-    for name in [SECRET, CA] {
-        let why = "is of no use without D7B_ALERT_WEBHOOK_URL_FILE";
-        assert_refused(name, MARKER, why);
+    let why = "is of no use without D7B_ALERT_WEBHOOK_URL_FILE";
+    for (name, value) in [(SECRET, MARKER), (CA, MARKER), (TIMEOUT, "5s")] {
+        assert_refused(name, value, why);
     }
     let told = complaints(with(&[(URL, &url)]));
 
     let why = "must be set with D7B_ALERT_WEBHOOK_URL_FILE: alerts are signed";
     assert_eq!(told, format!("{SECRET} {why}\n"));
+}
+
+#[test]
+fn an_attempt_has_a_time_limit_that_is_not_d7s() {
+    let ((_a, url), (_b, secret)) = (file(GOOD_URL), file(GOOD_SECRET));
+    let receiver = [(URL, &*url), (SECRET, &*secret)];
+    let given = |value| [&receiver[..], &[(TIMEOUT, value)]].concat();
+    let limit = |settings: &[(&str, &str)]| good(settings).alerts.webhook.unwrap().timeout;
+
+    let other = ("D7B_UPSTREAM_TIMEOUT", "1s");
+    let default = limit(&[&receiver[..], &[other]].concat());
+    assert_eq!(default, Duration::from_secs(10));
+    assert_eq!(limit(&given("1ms")), Duration::from_millis(1));
+    assert_eq!(limit(&given("1m")), Duration::from_secs(60));
+    for (bad, why) in [
+        ("0s", "must be between 1ms and 1m"),
+        ("60001ms", "must be between 1ms and 1m"),
+        (MARKER, "must be a duration such as"),
+    ] {
+        let told = complaints(with(&given(bad)));
+        assert!(told.starts_with(&format!("{TIMEOUT} {why}")), "{told}");
+        assert!(!told.contains(MARKER), "{told}");
+    }
+    for (settings, shown) in [(&receiver[..], "10s"), (&given("1500ms"), "1500ms")] {
+        let ended = run(&["check-config"], with(settings));
+        let line = format!("{TIMEOUT}={shown}\n");
+        assert!(ended.stdout.contains(&line), "{}", ended.stdout);
+    }
 }
 
 #[test]

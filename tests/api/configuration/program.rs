@@ -44,11 +44,12 @@ fn a_foreign_variable_that_is_no_text_does_no_harm_to_the_program() {
 }
 
 /// The rows of the contract's table; of a secret and its file one is set.
-const NAMES: [&str; 27] = [
+const NAMES: [&str; 28] = [
     "D7B_ADMIN_ADDR",
     "D7B_ALERT_BELOW",
     "D7B_ALERT_WEBHOOK_CA_FILE",
     "D7B_ALERT_WEBHOOK_SECRET_FILE",
+    "D7B_ALERT_WEBHOOK_TIMEOUT",
     "D7B_ALERT_WEBHOOK_URL_FILE",
     "D7B_ALLOW_INSECURE_UPSTREAM",
     "D7B_BASE_URL",
