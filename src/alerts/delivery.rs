@@ -2,8 +2,9 @@
 //! and again until the receiver has it. The other lane has a delivery and pauses
 //! of its own.
 
-use std::{rc::Rc, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, rc::Rc, sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use tracing::{debug, info, warn};
 
 use super::{
@@ -44,7 +45,7 @@ impl Delivery {
             attempts += 1;
             // Nothing awaits between its end and what becomes of the message.
             self.lane.under_way(true);
-            let sent = self.webhook.send(message, self.clock.wall()).await;
+            let sent = self.attempt(message).await;
             self.lane.under_way(false);
             match sent {
                 Ok(()) => {
@@ -72,6 +73,19 @@ impl Delivery {
                 return;
             }
         }
+    }
+
+    /// Sends once. A panic is a bug in that, or in what it uses: an attempt that
+    /// failed, and no reason to end a service that answers balances.
+    async fn attempt(&self, message: &Message) -> Result<(), Refusal> {
+        let sending = async { self.webhook.send(message, self.clock.wall()).await };
+        // What a panic leaves half done is not used again: the connection is
+        // gone with it, and of the files only what was read whole is kept.
+        let sent = AssertUnwindSafe(sending).catch_unwind().await;
+        sent.unwrap_or(Err(Refusal {
+            status: None,
+            cause: "the attempt panicked, which the event before this tells of",
+        }))
     }
 
     /// How long to wait after so many attempts: drawn from the upper half of
@@ -108,3 +122,6 @@ fn tell(message: &Message, refusal: Refusal, attempts: u32) {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;
