@@ -134,7 +134,7 @@ impl Alert {
             }) => "D7 rejects the first token; the second one is in use. Replace the first one.".to_owned(),
             Self::CredentialRejected(Credential { file, .. }) => {
                 let which = which(*file);
-                format!("D7 rejects the {which}, and no other works: callers will get errors. Replace it.")
+                format!("D7 rejects the {which}: callers get errors once the stored balance is past its time to live. Replace it.")
             }
             Self::CredentialAccepted(Credential {
                 failed_over: true, ..

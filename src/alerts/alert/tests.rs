@@ -88,3 +88,22 @@ fn a_credential_is_told_of_by_the_name_of_its_file() {
         );
     }
 }
+
+#[test]
+fn a_rejection_says_no_more_than_is_known() {
+    for (file, which) in [(Role::Primary, "token"), (Role::Secondary, "second token")] {
+        let alert = Alert::CredentialRejected(Credential {
+            file,
+            failed_over: false,
+            code: Some(FailureKind::Unauthorized),
+        });
+
+        let body: Value = serde_json::from_str(&alert.body(at())).unwrap();
+
+        // Whether another one would work nobody has asked.
+        let text = format!(
+            "D7 rejects the {which}: callers get errors once the stored balance is past its time to live. Replace it."
+        );
+        assert_eq!(body["text"], text.as_str());
+    }
+}
