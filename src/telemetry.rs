@@ -88,8 +88,9 @@ pub fn open(settings: &Telemetry) -> Result<Log, LogError> {
 /// Libraries whose events are not logged at all. They read what comes over the
 /// wire and quote it: actix-http, for one, a `Content-Length` that is no number,
 /// in which a caller or D7 may have put a secret. And whoever sends rubbish
-/// would write a line with each connection.
-const UNHEARD: [&str; 3] = ["actix_http", "awc", "h2"];
+/// would write a line with each connection. actix-tls says which host it
+/// resolves and connects to, and that of the alerts' receiver is a secret.
+const UNHEARD: [&str; 4] = ["actix_http", "actix_tls", "awc", "h2"];
 
 /// A library that tells each start and stop of its own in five lines.
 const TALKATIVE: &str = "actix_server";

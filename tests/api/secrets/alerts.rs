@@ -6,7 +6,7 @@ use d7_balance::simulator::{Script, Step, answer, answer_with, bytes};
 use super::{FORMATS, TOKEN, Watch, finish, secret_of, start};
 use crate::{
     alerts::receiver::{PATH, Receiver},
-    harness::wait_until,
+    harness::{process::Service, wait_until},
 };
 use d7_balance::callers::key::NewKey;
 use secrecy::ExposeSecret;
@@ -49,6 +49,15 @@ fn echoes(receiver: &Receiver) -> Vec<(&'static str, Script)> {
     ]
 }
 
+/// Waits for the end of one: some are deliveries, others would be tried again.
+fn wait_for_attempt(service: &Service) {
+    wait_until("an attempt ends", || {
+        let metrics = service.admin("/metrics").text();
+        let mut lines = metrics.lines();
+        lines.any(|line| line.starts_with("d7b_alert_attempts_total") && !line.ends_with(" 0"))
+    });
+}
+
 #[test]
 fn neither_side_of_an_alert_is_seen_by_anybody_else() {
     let key = NewKey::generate().unwrap();
@@ -75,14 +84,7 @@ fn neither_side_of_an_alert_is_seen_by_anybody_else() {
             let request = service.request("GET", "/balance");
             let answer = request.bearer(key.key.expose_secret()).send();
             watch.answer(&name, &answer);
-            // Some are deliveries, others would be tried again.
-            wait_until("an attempt ends", || {
-                let metrics = service.admin("/metrics").text();
-                let attempts = metrics.lines().filter(|line| {
-                    line.starts_with("d7b_alert_attempts_total") && !line.ends_with(" 0")
-                });
-                attempts.count() > 0
-            });
+            wait_for_attempt(&service);
             for message in receiver.messages() {
                 assert!(message.head.starts_with(&format!("POST {PATH} ")), "{name}");
                 told.push(format!("{}{}", message.head, message.body));
@@ -99,4 +101,39 @@ fn neither_side_of_an_alert_is_seen_by_anybody_else() {
         received.add("receiver", message.replace(PATH, ""));
     }
     received.assert_clean(&[TOKEN, secret_of(&key), "MARKER_", &secret, bare]);
+}
+
+#[test]
+fn the_receivers_host_is_not_logged_however_much_is() {
+    let receiver = Receiver::new();
+    let port = receiver.server.addr().port();
+    let urls = [
+        (
+            "secretsub.invalid",
+            format!("https://secretsub.invalid:{port}/"),
+        ),
+        // Is resolved, and breaks in the handshake.
+        ("localhost", format!("https://localhost:{port}/")),
+        ("localhost", format!("http://localhost:{port}{PATH}")),
+    ];
+    let mut watch = Watch::default();
+    for (host, url) in &urls {
+        for format in FORMATS {
+            receiver.write("url", url);
+            let [(url_name, url_file), (secret_name, secret_file)] = receiver.settings();
+            let settings = [
+                ("D7B_ALERT_BELOW", "100"),
+                (url_name, &*url_file),
+                (secret_name, &*secret_file),
+            ];
+            let service = start(format, &settings);
+            assert_eq!(service.balance_request().send().status, 200);
+            wait_for_attempt(&service);
+            finish(service, host, &mut watch);
+        }
+    }
+
+    watch.assert_clean(&["secretsub", "localhost"]);
+    let is_said = watch.seen.iter().any(|(_, text)| text.contains("TRACE"));
+    assert!(is_said, "the log is as loud as it can be");
 }
