@@ -39,6 +39,11 @@ pub enum TargetError {
     /// `http` to another machine.
     #[error("must hold a URL of https://; http:// is only for this machine")]
     Insecure,
+    /// `https://[…]`.
+    #[error(
+        "must hold a URL of https:// that names a host: certificates are not checked against an IPv6 address"
+    )]
+    Ipv6,
     /// `user:password@`.
     #[error("must hold a URL without user information")]
     UserInformation,
@@ -81,6 +86,11 @@ impl Target {
         }
         if url.scheme() == "http" && !is_local(&host) {
             return Err(TargetError::Insecure);
+        }
+        // The client would look for a certificate of `[…]`, brackets and all:
+        // nothing could ever be delivered.
+        if url.scheme() == "https" && matches!(host, Host::Ipv6(_)) {
+            return Err(TargetError::Ipv6);
         }
         let uri = url.as_str().parse().map_err(|_| TargetError::Unusable)?;
         Ok(Self(uri))
@@ -144,6 +154,8 @@ mod tests {
             ("http://h.example", TargetError::Insecure),
             ("http://localhost.h.example", TargetError::Insecure),
             ("http://10.0.0.1", TargetError::Insecure),
+            ("https://[::1]/x", TargetError::Ipv6),
+            ("https://[2001:db8::1]:8443", TargetError::Ipv6),
             ("https://user@h.example", TargetError::UserInformation),
             ("https://:secret@h.example", TargetError::UserInformation),
             ("https://h.example/#part", TargetError::Fragment),

@@ -1,5 +1,11 @@
 //! What the request looks like, and whom the service trusts with it.
 
+use std::{
+    io,
+    net::{SocketAddr, TcpListener, TcpStream},
+    thread,
+};
+
 use d7_balance::simulator::Simulator;
 use rustls::version::TLS13;
 
@@ -118,4 +124,31 @@ fn a_receiver_that_nobody_trusted_vouches_for_hears_nothing() {
         assert_eq!(receiver.server.count(), 0, "{name}");
         assert_eq!(app.metric("d7b_alerts_pending"), Some(1.0));
     }
+}
+
+/// Passes one connection on. Ends with it.
+fn pass_on(listener: TcpListener, behind: SocketAddr) -> io::Result<()> {
+    let (mut near, _) = listener.accept()?;
+    let mut far = TcpStream::connect(behind)?;
+    let (mut from_far, mut to_near) = (far.try_clone()?, near.try_clone()?);
+    thread::spawn(move || io::copy(&mut from_far, &mut to_near));
+    io::copy(&mut near, &mut far).map(drop)
+}
+
+#[test]
+fn a_receiver_of_this_machine_may_have_an_ipv6_address() {
+    // Some containers have no such address.
+    let Ok(listener) = TcpListener::bind("[::1]:0") else {
+        return;
+    };
+    let receiver = Receiver::new();
+    let addr = listener.local_addr().unwrap();
+    receiver.write("url", &format!("http://{addr}{PATH}"));
+    let behind = receiver.server.addr();
+    thread::spawn(move || pass_on(listener, behind));
+    let app = telling(&receiver).start();
+
+    read(&app, "99");
+
+    assert_eq!(kinds(&receiver.wait_for(1)), ["balance.low"]);
 }

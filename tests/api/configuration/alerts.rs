@@ -46,6 +46,10 @@ fn a_receiver_is_a_url_and_a_secret_each_in_a_file() {
         ("ftp://hooks.example/marker", "must hold a URL that begins"),
         ("http://hooks.example/marker", "must hold a URL of https://"),
         (
+            "https://[2001:db8::1]/marker",
+            "must hold a URL of https:// that names a host",
+        ),
+        (
             "https://marker@hooks.example",
             "must hold a URL without user",
         ),
