@@ -12,7 +12,7 @@ use std::{
 use actix_rt::task::{JoinHandle, spawn_blocking};
 use secrecy::SecretString;
 use tokio::time::timeout;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::{SigningKey, Target};
 
@@ -106,7 +106,7 @@ struct LastGood<T> {
     problem: Option<String>,
 }
 
-impl<T> LastGood<T> {
+impl<T: PartialEq> LastGood<T> {
     fn new(name: &'static str, good: T) -> Self {
         Self {
             name,
@@ -115,11 +115,22 @@ impl<T> LastGood<T> {
         }
     }
 
-    /// Takes over what is usable. What is not is told of once.
+    /// Takes over what is usable, and tells of that where it is new, or the file
+    /// was refused before. What is not usable is told of once.
     fn take(&mut self, found: Found<T>) {
         match found {
             None => {}
-            Some(Ok(good)) => (self.good, self.problem) = (good, None),
+            Some(Ok(good)) => {
+                let was_refused = self.problem.take().is_some();
+                if was_refused || good != self.good {
+                    info!(
+                        event = "alert_file_taken",
+                        file = self.name,
+                        "a file of the alerts' receiver has changed: what it holds is in use"
+                    );
+                }
+                self.good = good;
+            }
             Some(Err(problem)) if self.problem.as_ref() == Some(&problem) => {}
             Some(Err(problem)) => {
                 warn!(

@@ -38,6 +38,13 @@ pub enum SigningKeyError {
     Length,
 }
 
+/// Whether both sign alike, for which neither has to be opened.
+impl PartialEq for SigningKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.sign("", 0, "") == other.sign("", 0, "")
+    }
+}
+
 impl SigningKey {
     /// Cuts white space off both ends of `text` and takes what is left.
     ///
@@ -119,6 +126,15 @@ mod tests {
         ] {
             assert_eq!(parsed(text).map(|_| ()), Err(error), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_secret_is_the_same_however_it_is_written() {
+        let key = |text: &str| parsed(text).unwrap();
+        let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwAA==";
+
+        assert!(key(secret) == key(&format!(" {}\n", secret.trim_end_matches('='))));
+        assert!(key(secret) != key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwAQ=="));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use url::{Host, Url};
 use super::files::LIMIT;
 
 /// A URL that a request can be sent to.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct Target(Uri);
 
 impl fmt::Debug for Target {

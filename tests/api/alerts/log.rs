@@ -6,7 +6,7 @@ use d7_balance::simulator::answer;
 use serde_json::Value;
 
 use super::receiver::Receiver;
-use crate::harness::process::Service;
+use crate::harness::{process::Service, wait_until};
 
 fn start(receiver: Option<&Receiver>) -> Service {
     let settings = receiver.map(Receiver::settings);
@@ -99,6 +99,42 @@ fn a_file_that_is_refused_is_told_of_once_and_without_its_path() {
     let log = service.process.stderr();
     let path = receiver.path("secret").to_str().unwrap().to_owned();
     assert!(!log.contains("MARKER") && !log.contains(&path), "{log}");
+}
+
+#[test]
+fn a_changed_file_is_told_of_when_it_is_in_use_and_one_that_was_refused_as_well() {
+    let (receiver, other) = (Receiver::new(), Receiver::new());
+    let service = start(Some(&receiver));
+    let mut balances = ["99", "150"].into_iter().cycle();
+    let mut delivered = 0;
+    let mut taken = || {
+        read(&service, balances.next().unwrap());
+        delivered += 1;
+        // In the log after all that the attempt has to say.
+        wait_until("it is delivered", || {
+            service.process.events_named("alert_delivered").len() == delivered
+        });
+        let taken = service.process.events_named("alert_file_taken");
+        assert!(taken.iter().all(|event| text(event, "level") == "INFO"));
+        taken
+            .iter()
+            .map(|event| text(event, "file").to_owned())
+            .collect::<Vec<_>>()
+    };
+
+    assert_eq!(taken(), [""; 0]);
+    receiver.write("url", &other.url());
+    assert_eq!(taken(), ["alert_webhook_url"]);
+    receiver.write("secret", "whsec_MARKER");
+    assert_eq!(taken(), ["alert_webhook_url"]);
+    receiver.write("secret", &receiver.secret());
+    let both = ["alert_webhook_url", "alert_webhook_secret"];
+    assert_eq!(taken(), both);
+    assert_eq!(taken(), both, "and not again");
+
+    let log = service.process.stderr();
+    let host = other.server.addr().to_string();
+    assert!(!log.contains("MARKER") && !log.contains(&host), "{log}");
 }
 
 #[test]
