@@ -158,7 +158,7 @@ impl Receiver {
     /// Where to send to now, and what to sign with.
     ///
     /// # Cancel safety
-    /// May be dropped: the reading goes on, and is waited for by the next.
+    /// May be dropped: the reading goes on, and the next waits for its end.
     pub(super) async fn look(&mut self) -> (&Target, &SigningKey) {
         if self.places.url.is_some() || self.places.secret.is_some() {
             let kept = self.read().await;
@@ -169,17 +169,29 @@ impl Receiver {
     }
 
     /// Reads on a thread of its own, and never on a second one beside that: each
-    /// would be lost to a mount that hangs.
+    /// would be lost to a mount that hangs. A reading that was begun for an
+    /// earlier attempt is waited for, but not used: what it has found may be as
+    /// old as that attempt.
     async fn read(&mut self) -> Kept {
         let places = self.places.clone();
-        let begin = || spawn_blocking(move || places.read());
-        let reading = self.under_way.get_or_insert_with(begin);
-        match timeout(PATIENCE, reading).await {
-            Ok(kept) => {
-                self.under_way = None;
-                kept.unwrap_or_else(|_| self.places.unread("reading it panicked"))
+        let under_way = &mut self.under_way;
+        let reading = async {
+            if let Some(earlier) = under_way {
+                // Whatever became of it, it has ended.
+                drop(earlier.await);
+                *under_way = None;
             }
+            let anew = under_way.insert(spawn_blocking(move || places.read()));
+            let kept = anew.await;
+            *under_way = None;
+            kept
+        };
+        match timeout(PATIENCE, reading).await {
+            Ok(kept) => kept.unwrap_or_else(|_| self.places.unread("reading it panicked")),
             Err(_) => self.places.unread("reading it takes too long"),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
