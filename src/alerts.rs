@@ -7,6 +7,19 @@
 //!
 //! Runs on the main thread, beside awc. Hears while it delivers: a state that
 //! passes while a receiver stalls counts as well.
+//!
+//! # Design
+//! States are heard by a watch channel, which keeps the latest only. A queue
+//! would need a bound, and somebody to wait where it is full. The watch suffices
+//! because refresher and alerts are tasks of one thread, and hearing awaits
+//! nothing but the next state: what there is to tell is put into the outbox, not
+//! sent. Between two words of D7's the refresher awaits a flight, which is a task
+//! that is spawned after the first word has woken this one, and so runs after it.
+//!
+//! Heard as one is only what the refresher enters without awaiting: a landing,
+//! and a changed credential that was found meanwhile. The balance stands in both.
+//! What is missed then is a verdict on a credential that has been replaced
+//! already; that on its successor is told when D7 gives it.
 
 mod alert;
 mod delivery;
