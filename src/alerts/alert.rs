@@ -104,10 +104,12 @@ impl Alert {
     /// # Panics
     /// Never: an amount is a JSON number.
     pub(super) fn body(&self, at: SystemTime) -> String {
+        let timestamp = Rfc3339(at).text().unwrap_or_default();
         let body = Body {
             r#type: self.kind(),
-            timestamp: Rfc3339(at).text().unwrap_or_default(),
-            text: self.text(),
+            // It may arrive a day late, and must not pass for the news of now.
+            text: format!("{} ({timestamp})", self.text()),
+            timestamp,
             data: match self {
                 Self::BalanceLow(reading) | Self::BalanceRecovered(reading) => reading.data(),
                 Self::CredentialRejected(credential) | Self::CredentialAccepted(credential) => {

@@ -41,6 +41,7 @@ impl Delivery {
     /// newer ones.
     async fn deliver(&self, message: &Rc<Message>) {
         let mut attempts = 0_u32;
+        let mut told = None;
         loop {
             attempts += 1;
             // Nothing awaits between its end and what becomes of the message.
@@ -61,7 +62,8 @@ impl Delivery {
                 }
                 Err(refusal) => {
                     self.metrics.failed();
-                    tell(message, refusal, attempts);
+                    let is_new = told.replace(refusal) != Some(refusal);
+                    tell(message, refusal, attempts, is_new);
                 }
             }
             let next = self.clock.mono() + self.pause(attempts);
@@ -97,18 +99,19 @@ impl Delivery {
     }
 }
 
-/// Logs that it fails when that begins, not each time it lasts.
-fn tell(message: &Message, refusal: Refusal, attempts: u32) {
+/// Logs a failure when it begins, and not each time it lasts.
+fn tell(message: &Message, refusal: Refusal, attempts: u32, is_new: bool) {
     let Refusal { status, cause } = refusal;
     let (kind, id) = (message.kind, message.id.as_str());
-    if attempts == 1 {
+    if is_new {
         warn!(
             event = "alert_failed",
             r#type = kind,
             id,
             status,
             cause,
-            "an alert could not be delivered: it is tried again for 24 hours"
+            attempts,
+            "an alert could not be delivered: it is tried again, for 24 hours in all"
         );
     } else {
         debug!(

@@ -89,7 +89,7 @@ fn the_last_digit_decides_and_every_digit_is_sent() {
         message.body,
         concat!(
             r#"{"type":"balance.low","timestamp":"2026-11-23T01:00:07.127Z","#,
-            r#""text":"The D7 balance is low: 99.99999999999999999999, below 1.00e2.","#,
+            r#""text":"The D7 balance is low: 99.99999999999999999999, below 1.00e2. (2026-11-23T01:00:07.127Z)","#,
             r#""data":{"balance":99.99999999999999999999,"#,
             r#""balance_text":"99.99999999999999999999","#,
             r#""as_of":"2026-11-23T01:00:07.127Z","below":1.00e2}}"#,

@@ -36,7 +36,7 @@ fn a_balance_is_sent_with_every_digit_as_it_came() {
         body,
         concat!(
             r#"{"type":"balance.low","timestamp":"2026-11-23T01:00:01.123Z","#,
-            r#""text":"The D7 balance is low: 99.99999999999999999999, below 1.00e2.","#,
+            r#""text":"The D7 balance is low: 99.99999999999999999999, below 1.00e2. (2026-11-23T01:00:01.123Z)","#,
             r#""data":{"balance":99.99999999999999999999,"balance_text":"99.99999999999999999999","#,
             r#""as_of":"2026-11-23T01:00:00.123Z","below":1.00e2}}"#,
         )
@@ -102,7 +102,7 @@ fn a_rejection_says_no_more_than_is_known() {
 
         // Whether another one would work nobody has asked.
         let text = format!(
-            "D7 rejects the {which}: callers get errors once the stored balance is past its time to live. Replace it."
+            "D7 rejects the {which}: callers get errors once the stored balance is past its time to live. Replace it. (2026-11-23T01:00:00.123Z)"
         );
         assert_eq!(body["text"], text.as_str());
     }

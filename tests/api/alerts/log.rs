@@ -52,26 +52,32 @@ fn without_a_receiver_the_log_tells_of_the_balance() {
 }
 
 #[test]
-fn a_delivery_is_told_with_its_attempts_and_a_failure_when_it_begins() {
+fn a_delivery_is_told_with_its_attempts_and_a_failure_when_it_begins_or_changes() {
     let receiver = Receiver::new();
     let service = start(Some(&receiver));
     let elsewhere = "location: http://127.0.0.1:1/MARKER\r\n";
     let redirect = d7_balance::simulator::answer_with(302, elsewhere, "MARKER");
+    receiver.server.next(redirect.clone());
     receiver.server.next(redirect);
     receiver.server.next(answer(500, "MARKER"));
 
     read(&service, "99");
 
     let delivered = service.process.wait_for_event("alert_delivered");
-    let id = receiver.wait_for(3).remove(0).id;
+    let id = receiver.wait_for(4).remove(0).id;
     assert_eq!(text(&delivered, "level"), "INFO");
     assert_eq!(text(&delivered, "type"), "balance.low");
     assert_eq!(text(&delivered, "id"), id);
-    assert_eq!(delivered["attempts"], 3);
+    assert_eq!(delivered["attempts"], 4);
     let failed = service.process.events_named("alert_failed");
-    let [failed] = &failed[..] else {
+    let [failed, changed] = &failed[..] else {
         panic!("{failed:?}")
     };
+    assert_eq!(text(changed, "level"), "WARN");
+    assert_eq!(
+        (&changed["status"], &changed["attempts"]),
+        (&500.into(), &3.into())
+    );
     assert_eq!(text(failed, "level"), "WARN");
     assert_eq!(failed["status"], 302);
     assert_eq!(text(failed, "id"), id);
