@@ -17,9 +17,8 @@
 //! that is spawned after the first word has woken this one, and so runs after it.
 //!
 //! Heard as one is only what the refresher enters without awaiting: a landing,
-//! and a changed credential that was found meanwhile. The balance stands in both.
-//! What is missed then is a verdict on a credential that has been replaced
-//! already; that on its successor is told when D7 gives it.
+//! and a changed credential that was found meanwhile. Nothing is missed then:
+//! what a look finds changes neither the balance nor D7's verdict.
 
 mod alert;
 mod delivery;

@@ -126,7 +126,7 @@ impl<T: PartialEq> LastGood<T> {
                     info!(
                         event = "alert_file_taken",
                         file = self.name,
-                        "a file of the alerts' receiver has changed: what it holds is in use"
+                        "what a file of the alerts' receiver holds is in use: it has changed, or could not be used before"
                     );
                 }
                 self.good = good;

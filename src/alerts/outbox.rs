@@ -103,7 +103,7 @@ impl Lane {
 
     /// Where there is no room the oldest one goes: the newest says what is so
     /// now. Not one that is being sent, which may have arrived already: the next
-    /// oldest goes instead, so that none is both dropped and delivered.
+    /// oldest goes instead, so that none is dropped while it is delivered.
     fn put(&self, message: Message) {
         let dropped = {
             let mut messages = self.0.messages.borrow_mut();

@@ -18,7 +18,7 @@ use super::{
     Reading,
     credential::{
         Credential,
-        choice::{Credentials, Event, Look},
+        choice::{Credentials, Event, Look, What},
     },
     hold_down::Draw,
     recent::RecentRequests,
@@ -242,7 +242,10 @@ impl Flight {
                 break;
             }
             match self.with_one_of_all(&credential).await {
-                Ok(reading) => return Ok(reading),
+                Ok(reading) => {
+                    self.explain(&crash.error);
+                    return Ok(reading);
+                }
                 Err(next) => {
                     goes_on = next.error.is_about_the_account();
                     crash = crash.and_with_another(&next.error);
@@ -298,13 +301,19 @@ impl Flight {
         match (outcome, standby) {
             (Err(crash), Some(standby)) if crash.confirmed && self.has_time(self.clock.mono()) => {
                 let word = self.ask(&standby).await;
-                if let (Ok(_), Some(event)) = (&word, self.events.last_mut()) {
-                    // Why the other one had to give way.
-                    event.error = Some(crash.error.clone());
-                }
+                self.explain(&crash.error);
                 word.map_err(|error| crash.and_with_another(&error))
             }
             (outcome, _) => outcome,
+        }
+    }
+
+    /// Has a failover, if one has just come, say why the other had to give way.
+    fn explain(&mut self, error: &SourceError) {
+        if let Some(event) = self.events.last_mut()
+            && matches!(event.what, What::FailedOver { .. })
+        {
+            event.error = Some(error.clone());
         }
     }
 

@@ -83,7 +83,7 @@ impl RequestCollectors {
             "Requests answered on the public listener, by client and by class of status; the client is empty where no key was accepted",
             Family::clone(&requests),
         );
-        // From 25 µs, a hit, to 6.6 s, longer than a refresh may take.
+        // From 25 µs, a hit, to 6.6 s, longer than a refresh takes by default.
         let none: fn() -> Durations = || Durations::new(Duration::from_micros(25), 4, 10);
         let duration = Family::new_with_constructor(none);
         registry.register_with_unit(

@@ -267,14 +267,14 @@ impl Credentials {
             let before = std::mem::replace(&mut self.in_force, role);
             Some(match (before, role) {
                 // One that had been turned down, and is the last resort now.
-                (Role::Primary, Role::Secondary) => What::FailedOver.of(role),
+                (Role::Primary, Role::Secondary) => What::FailedOver { is_changed: true }.of(role),
                 _ => What::Adopted.of(role),
             })
         } else if self.in_force() == credential {
             None
         } else if self.standby() == Some(credential) {
             self.in_force = self.in_force.other();
-            Some(What::FailedOver.of(self.in_force))
+            Some(What::FailedOver { is_changed: false }.of(self.in_force))
         } else {
             return None;
         };

@@ -6,7 +6,8 @@ use crate::{
     metrics::RefreshMetrics,
 };
 
-/// A request that is under way. Dropped without an end, it has panicked.
+/// A request that is under way. Dropped without an end, it has panicked, or the
+/// process ends.
 pub(super) struct Count<'a> {
     metrics: &'a RefreshMetrics,
     clock: &'a dyn Clock,

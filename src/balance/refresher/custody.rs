@@ -279,24 +279,22 @@ impl Custody {
                 "token_unproven",
                 "D7 neither accepts nor rejects the changed token: the one before stays in force, this one is tried again later, or at once by SIGHUP"
             ),
-            What::FailedOver => tell!(
+            What::FailedOver { .. } => tell!(
                 error,
                 "token_failed_over",
                 "D7 rejects the other token: this one has taken its place; write a valid one into the other's file"
             ),
         }
-        match event.what {
-            What::FailedOver => self.metrics.failover.failed_over(),
-            _ => {
-                let [primary, secondary] = &self.metrics.files;
-                let file = match event.role {
-                    Role::Primary => primary,
-                    Role::Secondary => secondary,
-                };
-                if let (Some(file), Some(outcome)) = (file, fate(&event.what)) {
-                    file.ended(outcome, self.clock.wall());
-                }
-            }
+        if matches!(event.what, What::FailedOver { .. }) {
+            self.metrics.failover.failed_over();
+        }
+        let [primary, secondary] = &self.metrics.files;
+        let file = match event.role {
+            Role::Primary => primary,
+            Role::Secondary => secondary,
+        };
+        if let (Some(file), Some(outcome)) = (file, fate(&event.what)) {
+            file.ended(outcome, self.clock.wall());
         }
     }
 
@@ -343,10 +341,12 @@ const OUTCOMES: [&str; 4] = ["taken", "refused", "rejected", "unproven"];
 fn fate(what: &What) -> Option<&'static str> {
     let [taken, refused, rejected, unproven] = OUTCOMES;
     match what {
-        What::Replaced | What::Adopted | What::Restored => Some(taken),
+        What::Replaced | What::Adopted | What::Restored | What::FailedOver { is_changed: true } => {
+            Some(taken)
+        }
         What::Unusable(_) => Some(refused),
         What::TurnedDown => Some(rejected),
         What::Unproven => Some(unproven),
-        What::Offered | What::FailedOver => None,
+        What::Offered | What::FailedOver { is_changed: false } => None,
     }
 }

@@ -33,7 +33,10 @@ pub enum What {
     /// The source has said neither yes nor no to the changed one.
     Unproven,
     /// The one in force was rejected, and this one has taken its place.
-    FailedOver,
+    FailedOver {
+        /// Whether it is a changed one, which had been turned down.
+        is_changed: bool,
+    },
 }
 
 impl What {

@@ -146,3 +146,18 @@ fn of_two_that_are_offered_the_one_that_is_due_first_is_tried() {
     assert!(is_untried(&credentials, "new spare"));
     assert_eq!(credentials.offered(), Some((&named("new spare"), None)));
 }
+
+#[test]
+fn one_that_was_turned_down_and_is_the_last_resort_fails_over_as_a_changed_one() {
+    let mut credentials = failed_over();
+    settle(&mut credentials, kept(Ok("one"), Some("bad spare")));
+    credentials.declined(&named("bad spare"), true, now());
+    credentials.accepted(&named("one"));
+    credentials.rejected();
+
+    let told = credentials.accepted(&named("bad spare"));
+
+    let what = What::FailedOver { is_changed: true };
+    assert_eq!(told, Some(what.of(Role::Secondary)));
+    assert!(!credentials.is_pending(Role::Secondary));
+}
