@@ -191,3 +191,55 @@ impl Collector for DroppedLines {
         counter.encode(descriptor)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{self, Write},
+        sync::mpsc,
+    };
+
+    use tracing_appender::non_blocking::NonBlockingBuilder;
+
+    use super::{Format, Metrics, Moment};
+
+    /// Takes nothing until the other end is dropped.
+    struct Stuck(mpsc::Receiver<()>);
+
+    impl Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            // It ends with the other end, and brings nothing.
+            self.0.recv().unwrap_or_default();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_that_the_log_has_lost_are_counted() {
+        let (release, stuck) = mpsc::channel();
+        let builder = NonBlockingBuilder::default().lossy(true);
+        let (mut log, _guard) = builder.buffered_lines_limit(1).finish(Stuck(stuck));
+        let counter = log.error_counter();
+        let metrics = Metrics::new(Some(counter.clone()));
+        let exported = || {
+            let text = metrics.render(&Moment::default(), Format::OpenMetrics);
+            text.unwrap()
+        };
+        assert!(exported().contains("\nd7b_log_lines_dropped_total 0\n"));
+
+        for _ in 0..10 {
+            log.write_all(b"line\n").unwrap();
+        }
+
+        // One is being written and one waits, at most.
+        let dropped = counter.dropped_lines();
+        assert!(dropped >= 8, "{dropped}");
+        let line = format!("\nd7b_log_lines_dropped_total {dropped}\n");
+        assert!(exported().contains(&line));
+        drop(release);
+    }
+}
