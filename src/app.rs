@@ -160,7 +160,7 @@ impl App {
         let alerts = Alerts::new(
             plan,
             alerts::Parts {
-                news: refresher.news(),
+                news: handle.news(),
                 clock: Arc::clone(&clock),
                 draw,
                 metrics: metrics.for_alerts(),

@@ -19,7 +19,7 @@ mod under_way;
 
 use std::{rc::Rc, sync::Arc};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
 pub use self::{
     custody::CredentialMetrics,
@@ -38,7 +38,6 @@ use super::{
     hold_down::Draw,
     recent::RecentRequests,
     source::BalanceSource,
-    state::AccountState,
 };
 use crate::{
     clock::{Clock, MonoTime},
@@ -119,12 +118,6 @@ impl Refresher {
             let landed = landed(&mut self.flight).await;
             self.land(landed);
         }
-    }
-
-    /// Where each state is heard of by whoever acts on it. Who is slow misses
-    /// some, never the last.
-    pub fn news(&self) -> watch::Receiver<Arc<AccountState>> {
-        self.ledger.news()
     }
 
     /// When to take off by itself, and what for.

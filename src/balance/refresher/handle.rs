@@ -118,6 +118,12 @@ impl RefreshHandle {
         Arc::clone(&self.states.borrow())
     }
 
+    /// Where each state is heard of by whoever acts on it. Who is slow misses
+    /// some, never the last.
+    pub fn news(&self) -> watch::Receiver<Arc<AccountState>> {
+        self.states.clone()
+    }
+
     /// How many requests to the source have begun within the last hour.
     pub fn requests_last_hour(&self, now: MonoTime) -> u64 {
         self.requests.count(now)

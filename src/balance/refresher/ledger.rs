@@ -67,12 +67,6 @@ impl Ledger {
         &self.state
     }
 
-    /// Where each state is heard of by whoever acts on it. Who is slow misses
-    /// some, never the last.
-    pub(super) fn news(&self) -> watch::Receiver<Arc<AccountState>> {
-        self.news.subscribe()
-    }
-
     /// Has every state from now on tell this of the credentials.
     pub(super) fn note_credential(&mut self, credential: Standing) {
         self.credential = credential;
