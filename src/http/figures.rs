@@ -61,14 +61,13 @@ fn moment<'a>(outlook: &'a Outlook, alert_below: &'a AlertBelow) -> Moment<'a> {
 
 /// The older format is for who asks for it and knows no other.
 fn format(headers: &HeaderMap) -> Format {
-    let mut accepted = headers.get_all(header::ACCEPT);
-    let (mut knows_older, mut knows_open_metrics) = (false, false);
-    accepted.by_ref().for_each(|value| {
-        let value = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
-        knows_older |= value.contains("text/plain");
-        knows_open_metrics |= value.contains("application/openmetrics-text");
-    });
-    if knows_older && !knows_open_metrics {
+    let names = |format: &str| {
+        headers.get_all(header::ACCEPT).any(|value| {
+            let value = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
+            value.contains(format)
+        })
+    };
+    if names("text/plain") && !names("application/openmetrics-text") {
         Format::Older
     } else {
         Format::OpenMetrics

@@ -30,6 +30,16 @@ pub(super) fn patient(receiver: &Receiver) -> TestApp {
         .start()
 }
 
+/// A service whose first alert, of a low balance, was refused and waits.
+fn refused_once(receiver: &Receiver) -> TestApp {
+    let app = telling(receiver).start();
+    receiver.server.next(answer(500, ""));
+    read(&app, "99");
+    wait_for_attempts(&app, "failed", 1);
+    app.wait_until_parked(1);
+    app
+}
+
 /// Has a receiver hold its next answer until the gate is opened.
 pub(super) fn hold_next(receiver: &Receiver, answer: Script) -> Gate {
     let (gate, script) = gated(answer);
@@ -182,12 +192,7 @@ fn balances_are_answered_while_the_receiver_stalls_and_what_passes_is_told() {
 #[test]
 fn the_order_is_kept_where_the_first_message_has_to_wait() {
     let receiver = Receiver::new();
-    let app = telling(&receiver).start();
-    receiver.server.next(answer(500, ""));
-
-    read(&app, "99");
-    wait_for_attempts(&app, "failed", 1);
-    app.wait_until_parked(1);
+    let app = refused_once(&receiver);
     read(&app, "150");
     wait_until("both wait", || {
         app.metric("d7b_alerts_pending") == Some(2.0)
@@ -285,11 +290,7 @@ fn where_too_many_wait_the_oldest_goes_that_is_not_being_sent() {
 #[test]
 fn a_message_that_gave_way_to_newer_ones_is_not_sent_again() {
     let receiver = Receiver::new();
-    let app = telling(&receiver).start();
-    receiver.server.next(answer(500, ""));
-    read(&app, "99");
-    wait_for_attempts(&app, "failed", 1);
-    app.wait_until_parked(1);
+    let app = refused_once(&receiver);
 
     read(&app, "150");
     for _ in 0..16 {
