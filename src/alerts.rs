@@ -37,7 +37,7 @@ use tokio::sync::watch::Receiver;
 
 use self::{alert::Subject, delivery::Delivery, watch::Watch, webhook::Webhook};
 pub use self::{
-    files::{Places, read},
+    files::Places,
     outbox::Outbox,
     signing::{SigningKey, SigningKeyError},
     target::{Target, TargetError},

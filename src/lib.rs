@@ -62,6 +62,7 @@ pub mod demo;
 pub mod http;
 pub mod metrics;
 pub mod reload;
+pub mod secret_file;
 pub mod shutdown;
 pub mod simulator;
 pub mod telemetry;

@@ -13,7 +13,7 @@ use std::{
 
 /// What each room may use of its siblings. A room is a file right under `src`
 /// with the folder of the same name.
-const MAY_USE: [(&str, &[&str]); 17] = [
+const MAY_USE: [(&str, &[&str]); 18] = [
     (
         "main",
         &[
@@ -27,7 +27,7 @@ const MAY_USE: [(&str, &[&str]); 17] = [
         ],
     ),
     ("lib", &[]),
-    ("alerts", &["balance", "clock", "metrics"]),
+    ("alerts", &["balance", "clock", "metrics", "secret_file"]),
     (
         "app",
         &[
@@ -39,6 +39,7 @@ const MAY_USE: [(&str, &[&str]); 17] = [
             "http",
             "metrics",
             "reload",
+            "secret_file",
             "shutdown",
             "telemetry",
             "upstream",
@@ -53,11 +54,12 @@ const MAY_USE: [(&str, &[&str]); 17] = [
     ("http", &["balance", "callers", "clock", "metrics"]),
     ("metrics", &[]),
     ("reload", &["balance", "callers", "clock", "metrics"]),
+    ("secret_file", &[]),
     ("shutdown", &[]),
     ("simulator", &[]),
     // The settings of the log, and nothing else of `config`.
     ("telemetry", &["config"]),
-    ("upstream", &["balance", "metrics"]),
+    ("upstream", &["balance", "metrics", "secret_file"]),
 ];
 
 /// Libraries that a room must not name.

@@ -3,8 +3,6 @@
 //! runs.
 
 use std::{
-    fs,
-    io::{self, Read},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -15,34 +13,10 @@ use tokio::time::timeout;
 use tracing::{info, warn};
 
 use super::{SigningKey, Target};
-
-/// More than any URL or secret has.
-pub(super) const LIMIT: usize = 8 * 1024;
+use crate::secret_file;
 
 /// How long the files may take to be read: an attempt waits for that.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Reads a small text from a file.
-///
-/// # Errors
-/// Where the file cannot be read, or is not UTF-8.
-pub fn read(path: &Path) -> io::Result<SecretString> {
-    let mut text = String::new();
-    // A little more than may stand there: what is longer is told as too long.
-    let file = fs::File::open(path)?;
-    file.take(2 * LIMIT as u64).read_to_string(&mut text)?;
-    Ok(SecretString::from(text))
-}
-
-/// As [`read`], but of a regular file only: a pipe has nothing more to say, and
-/// would never end.
-fn read_again(path: &Path) -> io::Result<SecretString> {
-    if fs::metadata(path)?.is_file() {
-        read(path)
-    } else {
-        Err(io::ErrorKind::InvalidInput.into())
-    }
-}
 
 /// Where a receiver's settings are kept, for as long as they can change.
 #[derive(Debug, Clone, Default)]
@@ -82,7 +56,7 @@ fn found<T, E: ToString>(
     path: Option<&Path>,
     parse: impl Fn(&SecretString) -> Result<T, E>,
 ) -> Found<T> {
-    let text = match read_again(path?) {
+    let text = match secret_file::read_again(path?) {
         Ok(text) => text,
         // The kind only: a path may hold what it should not.
         Err(error) => return Some(Err(format!("cannot be read: {}", error.kind()))),

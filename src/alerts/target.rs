@@ -9,7 +9,7 @@ use awc::http::Uri;
 use secrecy::{ExposeSecret, SecretString};
 use url::{Host, Url};
 
-use super::files::LIMIT;
+use crate::secret_file::LIMIT;
 
 /// A URL that a request can be sent to.
 #[derive(Clone, PartialEq)]

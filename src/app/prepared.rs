@@ -22,6 +22,7 @@ use crate::{
         limit::RateLimit,
     },
     config::{Config, ConfigErrors, Draft, Source, Upstream},
+    secret_file,
     upstream::{
         Endpoint, balance_uri, tls,
         token::{self, Place, Places},
@@ -183,7 +184,7 @@ fn read_token(
     errors: &mut ConfigErrors,
     warnings: &mut Vec<String>,
 ) -> Option<(Credential, Place)> {
-    let text = token::read(path)
+    let text = secret_file::read(path)
         .map_err(|error| errors.add(name, unreadable(&error)))
         .ok()?;
     let token = token::parse(&text)

@@ -3,9 +3,7 @@
 use std::{
     cell::RefCell,
     collections::BTreeMap,
-    fs,
-    io::{self, Read},
-    path::{Path, PathBuf},
+    path::PathBuf,
     rc::Rc,
     time::{Duration, SystemTime},
 };
@@ -18,10 +16,10 @@ use futures_util::{
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::value::RawValue;
 
-use crate::balance::credential::{Credential, Found, Kept};
-
-/// Longer than any token that D7 makes.
-const LIMIT: usize = 8 * 1024;
+use crate::{
+    balance::credential::{Credential, Found, Kept},
+    secret_file,
+};
 
 /// Why some text is no token. Never says what the text was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -48,7 +46,8 @@ pub fn parse(text: &SecretString) -> Result<Credential, TokenError> {
     if token.is_empty() {
         return Err(TokenError::Empty);
     }
-    if token.len() > LIMIT {
+    // No token that D7 makes is as long.
+    if token.len() > secret_file::LIMIT {
         return Err(TokenError::TooLong);
     }
     if token.chars().any(char::is_control) {
@@ -89,18 +88,6 @@ fn expiry(token: &str) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
 }
 
-/// Reads the text of a token from a file.
-///
-/// # Errors
-/// Where the file cannot be read, or is not UTF-8.
-pub fn read(path: &Path) -> io::Result<SecretString> {
-    let mut text = String::new();
-    // A little more than a token may have: what is longer is told as too long.
-    let file = fs::File::open(path)?;
-    file.take(8 * LIMIT as u64).read_to_string(&mut text)?;
-    Ok(SecretString::from(text))
-}
-
 /// Where a token is kept.
 #[derive(Debug, Clone)]
 pub enum Place {
@@ -115,26 +102,12 @@ impl Place {
     fn look(&self) -> Found {
         match self {
             Self::Fixed(token) => Ok(token.clone()),
-            Self::File(path) => Self::read_again(path),
-        }
-    }
-
-    /// As [`read`], but of a regular file only: a pipe has nothing more to say,
-    /// and would never end.
-    fn read_again(path: &Path) -> Found {
-        let is_file = fs::metadata(path).map(|known| known.is_file());
-        let text = is_file.and_then(|is_file| {
-            if is_file {
-                read(path)
-            } else {
-                Err(io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    "it is not a regular file",
-                ))
+            Self::File(path) => {
+                let text = secret_file::read_again(path);
+                let text = text.map_err(|error| format!("cannot be read: {error}"))?;
+                parse(&text).map_err(|error| error.to_string())
             }
-        });
-        let text = text.map_err(|error| format!("cannot be read: {error}"))?;
-        parse(&text).map_err(|error| error.to_string())
+        }
     }
 }
 

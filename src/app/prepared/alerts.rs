@@ -6,8 +6,9 @@ use secrecy::SecretString;
 
 use super::{is_regular, read_once, read_roots, unreadable};
 use crate::{
-    alerts::{self, Hook, Places, Plan, SigningKey, Target, Threshold},
+    alerts::{Hook, Places, Plan, SigningKey, Target, Threshold},
     config::{Config, ConfigErrors, Webhook},
+    secret_file,
 };
 
 /// Where there are errors, what is missing for them.
@@ -72,7 +73,7 @@ fn read_file<T, E: std::fmt::Display>(
     errors: &mut ConfigErrors,
     warnings: &mut Vec<String>,
 ) -> Option<(T, Option<PathBuf>)> {
-    let text = alerts::read(path)
+    let text = secret_file::read(path)
         .map_err(|error| errors.add(name, unreadable(&error)))
         .ok()?;
     let held = parse(&text).map_err(|error| errors.add(name, error)).ok()?;
