@@ -108,7 +108,7 @@ fn parts(criterion: &mut Criterion) {
     });
 
     let subscriber = tracing_subscriber::fmt()
-        .event_format(Json)
+        .event_format(Json::new(Arc::clone(&clock)))
         .with_writer(io::sink)
         .finish();
     tracing::subscriber::with_default(subscriber, || {

@@ -9,9 +9,9 @@ mod prepared;
 
 use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
+use prometheus_client::metrics::counter::Counter;
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
-use tracing_appender::non_blocking::ErrorCounter;
 
 use self::listener::{Bound, Running, bind};
 pub use self::{listener::BindError, prepared::Prepared};
@@ -46,7 +46,7 @@ pub struct Seams {
     /// What stands between the refresher and D7.
     pub wrap_source: Option<WrapSource>,
     /// The log's count of lost lines.
-    pub log_lines_dropped: Option<ErrorCounter>,
+    pub log_lines_dropped: Option<Counter>,
 }
 
 /// Puts a source round a source.
@@ -54,7 +54,7 @@ pub type WrapSource = Box<dyn FnOnce(Rc<dyn BalanceSource>) -> Rc<dyn BalanceSou
 
 impl Seams {
     /// Those of a running service.
-    pub fn of_process(log_lines_dropped: Option<ErrorCounter>) -> Self {
+    pub fn of_process(log_lines_dropped: Option<Counter>) -> Self {
         Self {
             clock: Arc::new(SystemClock::new()),
             draw: random_draw(),

@@ -1,6 +1,6 @@
 //! The program: subcommands, and the one place with exit codes.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use d7_balance::{
     app::{App, Prepared, Seams},
@@ -69,7 +69,7 @@ fn key(command: KeyCommand) -> Result<(), Failure> {
 
 fn serve(draft: Draft, demo: Option<Demo>) -> Result<(), Failure> {
     let prepared = Prepared::new(draft)?;
-    let log = telemetry::open(&prepared.config().telemetry)?;
+    let log = telemetry::open(&prepared.config().telemetry, Arc::new(SystemClock::new()))?;
     let system = actix_rt::System::new();
     let ended = system.block_on(async {
         let signals = Signals::of_process()?;

@@ -1,9 +1,9 @@
-//! The log: one line an event, on standard error, behind a writer that does
-//! not wait.
+//! The log: one line an event, on standard error, behind a writer that nobody
+//! waits for.
 //!
-//! Standard output belongs to what a command was asked for. Lines that come
-//! faster than they can be written are dropped and counted rather than making
-//! a request wait.
+//! Standard output belongs to what a command was asked for. Lines that cannot be
+//! written, or not as fast as they come, are dropped and counted rather than
+//! making a request wait.
 //!
 //! # Design
 //! The JSON formatter is our own: `tracing-subscriber`'s builds a `serde_json`
@@ -11,27 +11,35 @@
 //! costs a fraction of a microsecond this way, and a hit is hardly more.
 
 mod json;
+mod writer;
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal},
+    sync::Arc,
+};
 
+use prometheus_client::metrics::counter::Counter;
 use tracing::{Level, Metadata};
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
     EnvFilter, filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt,
 };
 
 pub use self::json::Json;
-use crate::config::{LogFormat, Telemetry};
+use self::writer::{LineWriter, WriterGuard};
+use crate::{
+    clock::Clock,
+    config::{LogFormat, Telemetry},
+};
 
 /// The log is open while this lives: dropping it writes what is left.
 pub struct Log {
-    dropped: ErrorCounter,
-    _guard: WorkerGuard,
+    dropped: Counter,
+    _guard: WriterGuard,
 }
 
 impl Log {
     /// Counts the lines that were lost.
-    pub fn dropped(&self) -> ErrorCounter {
+    pub fn dropped(&self) -> Counter {
         self.dropped.clone()
     }
 }
@@ -39,6 +47,9 @@ impl Log {
 /// The log cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
+    /// There can be no thread that writes it.
+    #[error("the log's thread cannot be started")]
+    Thread(#[from] io::Error),
     /// The filter is none.
     #[error("the log filter cannot be read")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
@@ -47,11 +58,12 @@ pub enum LogError {
     Open(#[from] tracing_subscriber::util::TryInitError),
 }
 
-/// Opens the process's log, and sends panics there too.
+/// Opens the process's log, with the moments of `clock`, and sends panics there
+/// too.
 ///
 /// # Errors
 /// Where the filter is none, or a log is open already.
-pub fn open(settings: &Telemetry) -> Result<Log, LogError> {
+pub fn open(settings: &Telemetry, clock: Arc<dyn Clock>) -> Result<Log, LogError> {
     let stderr = io::stderr();
     let format = settings.format.unwrap_or(if stderr.is_terminal() {
         LogFormat::Pretty
@@ -59,8 +71,8 @@ pub fn open(settings: &Telemetry) -> Result<Log, LogError> {
         LogFormat::Json
     });
     let ansi = stderr.is_terminal();
-    let (writer, guard) = NonBlockingBuilder::default().lossy(true).finish(stderr);
-    let dropped = writer.error_counter();
+    let dropped = Counter::default();
+    let (writer, guard) = LineWriter::start(stderr, dropped.clone())?;
     let filter = EnvFilter::builder().parse(&settings.filter)?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -69,7 +81,7 @@ pub fn open(settings: &Telemetry) -> Result<Log, LogError> {
     match format {
         LogFormat::Pretty => builder.finish().with(filter_fn(is_heard)).try_init()?,
         LogFormat::Json => builder
-            .event_format(Json)
+            .event_format(Json::new(clock))
             .finish()
             .with(filter_fn(is_heard))
             .try_init()?,

@@ -58,7 +58,7 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("shutdown", &[]),
     ("simulator", &[]),
     // The settings of the log, and nothing else of `config`.
-    ("telemetry", &["config"]),
+    ("telemetry", &["clock", "config"]),
     ("upstream", &["balance", "metrics", "secret_file"]),
 ];
 

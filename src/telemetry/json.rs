@@ -1,23 +1,38 @@
 //! Events as JSON objects, a line each, written straight into the buffer.
 
-use std::fmt::{self, Write};
+use std::{
+    fmt::{self, Write},
+    sync::Arc,
+    time::SystemTime,
+};
 
+use time::OffsetDateTime;
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
 };
 use tracing_subscriber::{
-    fmt::{
-        FmtContext, FormatEvent, FormatFields,
-        format::Writer,
-        time::{FormatTime, SystemTime},
-    },
+    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
     registry::LookupSpan,
 };
 
+use crate::clock::Clock;
+
 /// Formats `{"timestamp":…,"level":…,"target":…,"message":…,…}`.
-#[derive(Debug, Clone, Copy)]
-pub struct Json;
+#[derive(Clone)]
+pub struct Json {
+    clock: Arc<dyn Clock>,
+}
+
+impl Json {
+    /// The format, with the moments of `clock`.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock }
+    }
+}
+
+/// Room for the event of a request, with some to spare.
+const LINE: usize = 640;
 
 impl<S, N> FormatEvent<S, N> for Json
 where
@@ -30,23 +45,50 @@ where
         mut out: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
+        // `out` is asked through a pointer for each piece that it is given: it
+        // is given one.
+        let mut line = String::with_capacity(LINE);
         let meta = event.metadata();
-        out.write_str("{\"timestamp\":\"")?;
-        SystemTime.format_time(&mut out)?;
-        write!(out, "\",\"level\":\"{}\"", meta.level())?;
+        line.push_str("{\"timestamp\":\"");
+        push_timestamp(&mut line, self.clock.wall());
+        line.push_str("\",\"level\":\"");
+        line.push_str(meta.level().as_str());
+        line.push('"');
         let mut fields = Fields {
-            out: &mut out,
+            line,
             target: Target::Of(meta.target()),
-            result: Ok(()),
         };
         event.record(&mut fields);
-        fields.result?;
-        if let Target::Of(target) = fields.target {
-            out.write_str(",\"target\":")?;
-            write_string(&mut out, target)?;
+        let Fields { mut line, target } = fields;
+        if let Target::Of(target) = target {
+            line.push_str(",\"target\":");
+            push_string(&mut line, target);
         }
-        out.write_str("}\n")
+        line.push_str("}\n");
+        out.write_str(&line)
     }
+}
+
+/// A moment as RFC 3339 has it, to the microsecond.
+fn push_timestamp(line: &mut String, now: SystemTime) {
+    let now = OffsetDateTime::from(now);
+    let mut text = *b"0000-00-00T00:00:00.000000Z";
+    let mut put = |place: std::ops::Range<usize>, number: u32| {
+        let mut rest = number;
+        for digit in text[place].iter_mut().rev() {
+            *digit = b"0123456789"[(rest % 10) as usize];
+            rest /= 10;
+        }
+    };
+    put(0..4, now.year().unsigned_abs());
+    put(5..7, u8::from(now.month()).into());
+    put(8..10, now.day().into());
+    put(11..13, now.hour().into());
+    put(14..16, now.minute().into());
+    put(17..19, now.second().into());
+    put(20..26, now.microsecond());
+    // ASCII, all of it.
+    line.push_str(std::str::from_utf8(&text).unwrap_or_default());
 }
 
 /// What stands as `target`: the event's own, unless it is a record of the
@@ -56,14 +98,13 @@ enum Target<'a> {
     Written,
 }
 
-struct Fields<'a, 'w, 't> {
-    out: &'a mut Writer<'w>,
-    target: Target<'t>,
-    result: fmt::Result,
+struct Fields<'a> {
+    line: String,
+    target: Target<'a>,
 }
 
-impl Fields<'_, '_, '_> {
-    fn write(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
+impl Fields<'_> {
+    fn write(&mut self, field: &Field, value: impl FnOnce(&mut String)) {
         let name = match field.name() {
             "log.target" => {
                 self.target = Target::Written;
@@ -73,86 +114,116 @@ impl Fields<'_, '_, '_> {
             "log.module_path" | "log.file" | "log.line" => return,
             name => name,
         };
-        if self.result.is_ok() {
-            self.result = self.try_write(name, value);
-        }
-    }
-
-    fn try_write(
-        &mut self,
-        name: &str,
-        value: impl FnOnce(&mut Writer<'_>) -> fmt::Result,
-    ) -> fmt::Result {
-        self.out.write_char(',')?;
-        write_string(self.out, name)?;
-        self.out.write_char(':')?;
-        value(self.out)
+        self.line.push(',');
+        push_string(&mut self.line, name);
+        self.line.push(':');
+        value(&mut self.line);
     }
 }
 
-impl Visit for Fields<'_, '_, '_> {
+impl Visit for Fields<'_> {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.write(field, |out| {
+        self.write(field, |line| {
             if value.is_finite() {
-                write!(out, "{value}")
+                line.push_str(zmij::Buffer::new().format_finite(value));
             } else {
-                out.write_str("null")
+                line.push_str("null");
             }
         });
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.write(field, |out| write!(out, "{value}"));
+        self.write(field, |line| {
+            line.push_str(itoa::Buffer::new().format(value));
+        });
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.write(field, |out| write!(out, "{value}"));
+        self.write(field, |line| {
+            line.push_str(itoa::Buffer::new().format(value));
+        });
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.write(field, |out| write!(out, "{value}"));
+        self.write(field, |line| {
+            line.push_str(if value { "true" } else { "false" });
+        });
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.write(field, |out| write_string(out, value));
+        self.write(field, |line| push_string(line, value));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.write(field, |out| {
-            out.write_char('"')?;
-            write!(Escaping(out), "{value:?}")?;
-            out.write_char('"')
+        self.write(field, |line| {
+            line.push('"');
+            // Writing to a `String` cannot fail. What fails is the value's own
+            // `Debug`, and what it wrote until then stands.
+            let _: fmt::Result = write!(Escaping(line), "{value:?}");
+            line.push('"');
         });
     }
 }
 
-fn write_string(out: &mut Writer<'_>, text: &str) -> fmt::Result {
-    out.write_char('"')?;
-    Escaping(out).write_str(text)?;
-    out.write_char('"')
+fn push_string(line: &mut String, text: &str) {
+    line.push('"');
+    push_escaped(line, text);
+    line.push('"');
 }
 
-/// Passes text on with what a JSON string may not hold escaped (RFC 8259
-/// section 7), and DEL and the C1 controls with it, for terminals' sake.
-struct Escaping<'a, 'w>(&'a mut Writer<'w>);
-
-impl Write for Escaping<'_, '_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let mut rest = text;
-        let special = |c: char| c.is_control() || c == '"' || c == '\\';
-        while let Some(at) = rest.find(special) {
-            let (plain, from) = rest.split_at(at);
-            self.0.write_str(plain)?;
-            let mut chars = from.chars();
-            match chars.next() {
-                Some(c @ ('"' | '\\')) => write!(self.0, "\\{c}")?,
-                Some('\n') => self.0.write_str("\\n")?,
-                Some(c) => write!(self.0, "\\u{:04x}", u32::from(c))?,
-                None => {}
+/// Adds text with what a JSON string may not hold escaped (RFC 8259 section 7),
+/// and DEL and the C1 controls with it, for terminals' sake.
+fn push_escaped(line: &mut String, text: &str) {
+    if is_plain(text.as_bytes()) {
+        line.push_str(text);
+        return;
+    }
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => line.extend(['\\', c]),
+            '\n' => line.push_str("\\n"),
+            c if c.is_control() => {
+                // Writing to a `String` cannot fail.
+                let _: fmt::Result = write!(line, "\\u{:04x}", u32::from(c));
             }
-            rest = chars.as_str();
+            c => line.push(c),
         }
-        self.0.write_str(rest)
+    }
+}
+
+/// Whether nothing needs to be escaped, which is so for nearly all text. Eight
+/// bytes are looked at in one step.
+fn is_plain(text: &[u8]) -> bool {
+    match text.last_chunk() {
+        // The last eight again where the steps do not come out even.
+        Some(last) => {
+            let (words, _) = text.as_chunks();
+            words.iter().chain([last]).all(|word| is_plain_word(*word))
+        }
+        None => text.iter().all(|byte| is_plain_word([*byte; 8])),
+    }
+}
+
+fn is_plain_word(word: [u8; 8]) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH_BITS: u64 = ONES << 7;
+    let word = u64::from_ne_bytes(word);
+    // The high bit of each byte tells whether that byte is below `limit`, or
+    // else one before it is: enough to know of them all.
+    let below = |bytes: u64, limit: u64| bytes.wrapping_sub(ONES * limit) & !bytes;
+    let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    // From 0x80 on the high bit is set already.
+    let special = below(word, 0x20) | is(b'"') | is(b'\\') | is(0x7f) | word;
+    special & HIGH_BITS == 0
+}
+
+/// Passes text on with [`push_escaped`].
+struct Escaping<'a>(&'a mut String);
+
+impl Write for Escaping<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        push_escaped(self.0, text);
+        Ok(())
     }
 }
 
@@ -161,11 +232,13 @@ mod tests {
     use std::{
         io,
         sync::{Arc, Mutex},
+        time::{Duration, SystemTime},
     };
 
     use serde_json::{Value, json};
 
-    use super::Json;
+    use super::{Json, is_plain};
+    use crate::clock::ManualClock;
 
     #[derive(Clone, Default)]
     struct Buffer(Arc<Mutex<Vec<u8>>>);
@@ -182,11 +255,32 @@ mod tests {
     }
 
     #[test]
+    fn what_needs_escaping_is_found_wherever_it_stands() {
+        for byte in 0..=u8::MAX {
+            let is_special = !(0x20..0x7f).contains(&byte) || byte == b'"' || byte == b'\\';
+            for length in 0..20 {
+                let plain = vec![b'a'; length];
+                assert!(is_plain(&plain));
+                for at in 0..length {
+                    let mut text = plain.clone();
+                    text[at] = byte;
+                    assert_eq!(
+                        is_plain(&text),
+                        !is_special,
+                        "{byte:#x} at {at} of {length}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
     fn an_event_is_one_line_of_json_whatever_it_holds() {
         let buffer = Buffer::default();
         let writer = buffer.clone();
+        let noon = SystemTime::UNIX_EPOCH + Duration::from_micros(1_795_435_200_000_045);
         let subscriber = tracing_subscriber::fmt()
-            .event_format(Json)
+            .event_format(Json::new(Arc::new(ManualClock::new(noon))))
             .with_writer(move || writer.clone())
             .finish();
 
@@ -207,12 +301,11 @@ mod tests {
         let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
         assert_eq!(text.matches('\n').count(), 1, "{text}");
         assert!(!text.contains(['\u{1b}', '\u{9b}']), "{text}");
-        let mut line: Value = serde_json::from_str(&text).unwrap();
-        assert!(line["timestamp"].take().as_str().unwrap().ends_with('Z'));
+        let line: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(
             line,
             json!({
-                "timestamp": null,
+                "timestamp": "2026-11-23T12:00:00.000045Z",
                 "level": "WARN",
                 "target": "d7_balance::telemetry::json::tests",
                 "message": "hello",
