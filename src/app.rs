@@ -30,7 +30,7 @@ use crate::{
     callers::KeyTable,
     clock::{Clock, SystemClock},
     config::{Cache, Server as ServerConfig},
-    http::{self, Admin, AlertBelow, Listener, Public, RequestLog, Since, probes::Readiness},
+    http::{Admin, AlertBelow, Listener, Public, RequestLog, Since, probes::Readiness},
     metrics::Metrics,
     reload::{self, KeyFile, Reloader},
     shutdown::Signals,
@@ -205,42 +205,36 @@ impl App {
             shutdown_delay,
             shutdown_grace,
         } = config.server;
-        let log = |listener, addr: SocketAddr| {
-            let (clock, readiness) = (Arc::clone(&clock), readiness.clone());
-            RequestLog::new(listener, addr.ip(), clock, readiness, &metrics)
-        };
-        let routes = http::public(Public {
-            service: service.clone(),
-            keys: key_table,
-            clock: Arc::clone(&clock),
-            readiness: readiness.clone(),
-            metrics: metrics.clone(),
-            since: Since(clock.wall()),
-        });
-        let log_public = log(Listener::Public, addr);
-        let public = bind(
+        let public = RequestLog::new(
+            Public {
+                service: service.clone(),
+                keys: key_table,
+                clock: Arc::clone(&clock),
+                readiness: readiness.clone(),
+                metrics: metrics.clone(),
+                since: Since(clock.wall()),
+            },
             Listener::Public,
-            addr,
-            workers,
-            shutdown_grace,
-            log_public,
-            routes,
-        )?;
-        let routes = http::admin(Admin {
-            service,
-            metrics: metrics.clone(),
-            readiness: readiness.clone(),
-            alert_below,
-        });
-        let log_admin = log(Listener::Admin, admin_addr);
-        let admin = bind(
+            addr.ip(),
+            Arc::clone(&clock),
+            readiness.clone(),
+            &metrics,
+        );
+        let public = bind(Listener::Public, addr, workers, shutdown_grace, public)?;
+        let admin = RequestLog::new(
+            Admin {
+                service,
+                metrics: metrics.clone(),
+                readiness: readiness.clone(),
+                alert_below,
+            },
             Listener::Admin,
-            admin_addr,
-            1,
-            shutdown_grace,
-            log_admin,
-            routes,
-        )?;
+            admin_addr.ip(),
+            Arc::clone(&clock),
+            readiness.clone(),
+            &metrics,
+        );
+        let admin = bind(Listener::Admin, admin_addr, 1, shutdown_grace, admin)?;
         for warning in &config.warnings {
             warn!(event = "configuration", "{warning}");
         }

@@ -10,13 +10,19 @@
 //! | `GET /livez`, `/readyz` (both listeners) | anyone | 200 or 503 |
 //! | `GET /metrics` (admin listener only) | anyone | `OpenMetrics` |
 //!
-//! Every GET route answers HEAD. Everything passes through one middleware,
+//! Every GET route answers HEAD. Everything passes through one front,
 //! [`request_log`], which alone turns an error into an answer.
+//!
+//! # Design
+//! actix-web serves and does not route. A hit is a call of a function, where an
+//! `App` makes four futures on the heap and keeps in a map what handlers and
+//! middleware share. That was a quarter of a request's cost.
 
 mod auth;
 mod balance;
 mod directives;
 mod figures;
+mod header_text;
 mod host;
 mod last_known;
 mod pages;
@@ -28,29 +34,32 @@ mod request_log;
 mod status;
 mod unread;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
-use actix_web::{
-    HttpResponse, Resource, Route, guard,
-    web::{self, Data, ServiceConfig},
-};
+use actix_http::Request;
+use actix_web::{HttpResponse, http::Method};
+use futures_util::future::LocalBoxFuture;
 
+use self::{balance::Outcome, probes::Readiness, problem::ApiError, request_log::RequestFacts};
 pub use self::{
     figures::AlertBelow,
     request_log::{Listener, RequestLog},
     status::Since,
 };
-use self::{probes::Readiness, problem::ApiError, request_log::RequestFacts};
-use crate::{balance::service::BalanceService, callers::KeyTable, clock::Clock, metrics::Metrics};
+use crate::{
+    balance::service::BalanceService,
+    callers::KeyTable,
+    clock::{Clock, MonoTime},
+    metrics::Metrics,
+};
 
-/// What the public listener's handlers need.
-#[derive(Clone)]
+/// What the public listener answers from.
 pub struct Public {
     /// The balance.
     pub service: BalanceService,
     /// The callers.
     pub keys: Arc<KeyTable>,
-    /// The time against which keys expire.
+    /// The time.
     pub clock: Arc<dyn Clock>,
     /// The process's state.
     pub readiness: Readiness,
@@ -60,8 +69,7 @@ pub struct Public {
     pub since: Since,
 }
 
-/// What the admin listener's handlers need.
-#[derive(Clone)]
+/// What the admin listener answers from.
 pub struct Admin {
     /// The balance.
     pub service: BalanceService,
@@ -73,56 +81,95 @@ pub struct Admin {
     pub alert_below: AlertBelow,
 }
 
-/// The public listener's routes.
-pub fn public(public: Public) -> impl Fn(&mut ServiceConfig) + Clone {
-    move |app| {
-        app.app_data(Data::new(public.service.clone()))
-            .app_data(Data::from(Arc::clone(&public.keys)))
-            .app_data(Data::from(Arc::clone(&public.clock)))
-            .app_data(Data::new(public.readiness.clone()))
-            .app_data(Data::new(public.metrics.clone()))
-            .app_data(Data::new(public.since))
-            .service(get("/balance", web::to(balance::get_balance)))
-            .service(get("/messages/v1/balance", web::to(balance::get_balance)))
-            .service(get("/status", web::to(status::get_status)))
-            .service(get("/openapi.yaml", web::to(pages::get_openapi)))
-            .service(get("/problems", web::to(pages::list_problems)))
-            .service(get("/problems/{code}", web::to(pages::get_problem)));
-        probes(app);
+/// What can be asked on a listener that answers from an `S`: GET and HEAD, each.
+pub trait Routes: Sized + 'static {
+    /// Patterns and handlers, those asked most often first. The last segment of
+    /// a pattern may be a parameter.
+    const TABLE: &'static [Route<Self>];
+}
+
+/// A pattern and what answers it.
+pub type Route<S> = (&'static str, fn(&S, Call<'_>) -> Answer);
+
+impl Routes for Public {
+    const TABLE: &'static [Route<Self>] = &[
+        ("/balance", balance::get_balance),
+        // D7's own path.
+        ("/messages/v1/balance", balance::get_balance),
+        ("/status", status::get_status),
+        ("/openapi.yaml", |_, _| pages::get_openapi()),
+        ("/problems", |_, call| pages::list_problems(&call.request)),
+        ("/problems/{code}", |_, call| {
+            pages::get_problem(&call.request)
+        }),
+        ("/livez", |_, _| probes::get_livez()),
+        ("/readyz", |public, _| probes::get_readyz(&public.readiness)),
+    ];
+}
+
+impl Routes for Admin {
+    const TABLE: &'static [Route<Self>] = &[
+        ("/metrics", figures::get_metrics),
+        ("/livez", |_, _| probes::get_livez()),
+        ("/readyz", |admin, _| probes::get_readyz(&admin.readiness)),
+    ];
+}
+
+/// A request on its way to a handler.
+pub struct Call<'a> {
+    request: Request,
+    received: Received,
+    facts: &'a mut RequestFacts,
+}
+
+/// When a request came, on both clocks.
+#[derive(Debug, Clone, Copy)]
+struct Received {
+    mono: MonoTime,
+    wall: SystemTime,
+}
+
+/// A handler's answer, or how to come by it.
+pub enum Answer {
+    /// The answer.
+    Now(Result<HttpResponse, ApiError>),
+    /// A balance that is to be waited for, and what the cache will have done.
+    Later(LocalBoxFuture<'static, Result<(HttpResponse, Outcome), ApiError>>),
+}
+
+impl From<HttpResponse> for Answer {
+    fn from(response: HttpResponse) -> Self {
+        Self::Now(Ok(response))
     }
 }
 
-/// The admin listener's routes.
-pub fn admin(admin: Admin) -> impl Fn(&mut ServiceConfig) + Clone {
-    move |app| {
-        app.app_data(Data::new(admin.service.clone()))
-            .app_data(Data::new(admin.metrics.clone()))
-            .app_data(Data::new(admin.readiness.clone()))
-            .app_data(Data::new(admin.alert_below.clone()))
-            .service(get("/metrics", web::to(figures::get_metrics)));
-        probes(app);
+impl From<ApiError> for Answer {
+    fn from(error: ApiError) -> Self {
+        Self::Now(Err(error))
     }
 }
 
-fn probes(app: &mut ServiceConfig) {
-    app.service(get("/livez", web::to(probes::get_livez)))
-        .service(get("/readyz", web::to(probes::get_readyz)))
-        .default_service(web::to(async || Err::<HttpResponse, _>(ApiError::NotFound)));
+/// The route of `path`.
+fn find<S: Routes>(path: &str) -> Option<&'static Route<S>> {
+    S::TABLE.iter().find(|(pattern, _)| {
+        *pattern == path
+            || pattern.rsplit_once('/').is_some_and(|(parent, parameter)| {
+                let segment = path
+                    .strip_prefix(parent)
+                    .and_then(|rest| rest.strip_prefix('/'));
+                let is_one = |segment: &str| !segment.is_empty() && !segment.contains('/');
+                parameter.starts_with('{') && segment.is_some_and(is_one)
+            })
+    })
 }
 
-/// A resource with GET and HEAD. `web::resource` and one route for both:
-/// actix-web implies HEAD nowhere, and tells 404 from 405 only this way.
-fn get(path: &'static str, route: Route) -> Resource {
-    // A guard that lets everything pass: the one place that knows the route
-    // before anything can fail.
-    let note_route = guard::fn_guard(move |context| {
-        RequestFacts::note_route(context, path);
-        true
-    });
-    web::resource(path)
-        .guard(note_route)
-        .route(route.guard(guard::Any(guard::Get()).or(guard::Head())))
-        .default_service(web::to(async || {
-            Err::<HttpResponse, _>(ApiError::MethodNotAllowed { allow: "GET, HEAD" })
-        }))
+/// Answers a request of which the route is known, if it has one.
+fn answer<S: Routes>(state: &S, route: Option<&Route<S>>, call: Call<'_>) -> Answer {
+    match route {
+        None => ApiError::NotFound.into(),
+        Some((_, handler)) if [Method::GET, Method::HEAD].contains(call.request.method()) => {
+            handler(state, call)
+        }
+        Some(_) => ApiError::MethodNotAllowed { allow: "GET, HEAD" }.into(),
+    }
 }

@@ -5,7 +5,7 @@
 //! # The path of a request
 //!
 //! ```text
-//! caller ─▶ http::request_log ─▶ http::auth (Caller) ─▶ http::balance::get_balance
+//! caller ─▶ http::request_log ─▶ http::answer, http::balance::get_balance ─▶ http::auth (Caller)
 //!                                                         │ BalanceService::get_now     sync: every hit ends here
 //!                                                         │   decision::decide          the table of what is answered
 //!              200 + caching headers ◀── Serve ───────────┤     when, row by row: one pure function

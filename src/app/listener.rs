@@ -2,15 +2,14 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
+use actix_http::Request;
 use actix_web::{
     HttpServer,
-    dev::{Server, ServerHandle},
-    middleware::from_fn,
-    web::ServiceConfig,
+    dev::{Server, ServerHandle, fn_service},
 };
 
 use super::{RunError, ended_early};
-use crate::http::{Listener, RequestLog};
+use crate::http::{Listener, RequestLog, Routes};
 
 /// Why a good configuration cannot be put to work: an address cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -46,14 +45,13 @@ pub(super) struct Bound {
 /// now and then send a request into a connection that is being closed.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// Binds a listener that logs with `log` and answers `routes`.
-pub(super) fn bind(
+/// Binds a listener whose requests go to `log`.
+pub(super) fn bind<S: Routes + Send + Sync>(
     listener: Listener,
     addr: SocketAddr,
     workers: usize,
     grace: Duration,
-    log: RequestLog,
-    routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+    log: RequestLog<S>,
 ) -> Result<Bound, BindError> {
     let (name, variable) = match listener {
         Listener::Public => ("public", "SERVER_ADDR"),
@@ -62,11 +60,7 @@ pub(super) fn bind(
     let log = Arc::new(log);
     let server = HttpServer::new(move || {
         let log = Arc::clone(&log);
-        actix_web::App::new()
-            .wrap(from_fn(move |request, next| {
-                Arc::clone(&log).handle(request, next)
-            }))
-            .configure(routes.clone())
+        fn_service(move |request: Request| log.handle(request))
     })
     .workers(workers)
     // Signals are ours; actix's own would force the stop on SIGINT.

@@ -133,12 +133,12 @@ impl BalanceService {
         Outlook::of(state, &*self.clock, &self.lifetimes, requests)
     }
 
-    /// Answers without waiting where that is possible: every hit ends here.
-    pub fn get_now(&self, asked: &Asked) -> Now {
+    /// Answers a request that came `now`, without waiting where that is possible:
+    /// every hit ends here.
+    pub fn get_now(&self, asked: &Asked, now: MonoTime) -> Now {
         let Some(state) = self.cache.get(&self.account) else {
             return Now::Wait;
         };
-        let now = self.clock.mono();
         match decide(&state, now, &self.lifetimes, asked) {
             Decision::Serve(serve) => {
                 if serve.nudge && state.first_to_nudge() {

@@ -32,7 +32,9 @@ impl KeyId {
     /// Takes `text` if it has the shape of an id.
     pub fn parse(text: &str) -> Option<Self> {
         let id: [u8; ID_LENGTH] = text.as_bytes().try_into().ok()?;
-        id.iter().all(|b| BASE_36.contains(b)).then_some(Self(id))
+        id.iter()
+            .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'z'))
+            .then_some(Self(id))
     }
 
     /// The id as text.

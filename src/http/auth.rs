@@ -1,55 +1,42 @@
-//! The caller of a request: the one extractor that reads a credential.
+//! The caller of a request: the one place that reads a credential.
 //!
-//! Ready at once, so that it costs a hit no await. The reason of a denial goes
-//! to the log by way of [`RequestFacts`]; the caller is never told. Whoever is
-//! known is held to the limit of its client.
+//! The reason of a denial goes to the log by way of the call's facts; the caller
+//! is never told. Whoever is known is held to the limit of its client.
 
-use std::future::Ready;
+use std::time::SystemTime;
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web::Data};
-
-use super::{problem::ApiError, request_log::RequestFacts};
-use crate::{
-    callers::{Caller, Denial, Denied, KeyTable},
-    clock::Clock,
+use actix_web::{
+    HttpMessage,
+    http::header::{self, HeaderMap},
 };
 
+use super::{Call, Public, problem::ApiError};
+use crate::callers::{Caller, Denial, Denied, KeyTable};
+
 /// A caller whose key has been accepted, and whose limit allows the request.
-pub(super) struct Authenticated;
+pub(super) struct Authenticated(());
 
-impl FromRequest for Authenticated {
-    type Error = ApiError;
-    type Future = Ready<Result<Self, ApiError>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        std::future::ready(authenticate(request))
-    }
-}
-
-fn authenticate(request: &HttpRequest) -> Result<Authenticated, ApiError> {
-    let (Some(keys), Some(clock)) = (
-        request.app_data::<Data<KeyTable>>(),
-        request.app_data::<Data<dyn Clock>>(),
-    ) else {
-        return Err(ApiError::Internal);
-    };
-    match identify(request, keys, &***clock) {
+/// Finds out who calls.
+///
+/// # Errors
+/// Where that is nobody, or one whose limit is reached.
+pub(super) fn authenticate(
+    public: &Public,
+    call: &mut Call<'_>,
+) -> Result<Authenticated, ApiError> {
+    match identify(call.request.headers(), &public.keys, call.received.wall) {
         Ok(caller) => {
             let verdict = caller.client().take_request();
-            RequestFacts::note(request, |facts| {
-                facts.caller = Some(caller);
-                facts.verdict = verdict;
-            });
+            call.facts.caller = Some(caller);
+            call.facts.verdict = verdict;
             match verdict.and_then(|verdict| verdict.refused_for_s) {
                 Some(retry_after) => Err(ApiError::RateLimited { retry_after }),
-                None => Ok(Authenticated),
+                None => Ok(Authenticated(())),
             }
         }
         Err(Denied { reason, caller }) => {
-            RequestFacts::note(request, |facts| {
-                facts.caller = caller;
-                facts.denial = Some(reason);
-            });
+            call.facts.caller = caller;
+            call.facts.denial = Some(reason);
             Err(match reason {
                 Denial::Ambiguous => ApiError::AmbiguousCredential,
                 denial => ApiError::Unauthorized(denial),
@@ -58,8 +45,8 @@ fn authenticate(request: &HttpRequest) -> Result<Authenticated, ApiError> {
     }
 }
 
-fn identify(request: &HttpRequest, keys: &KeyTable, clock: &dyn Clock) -> Result<Caller, Denied> {
-    let mut headers = request.headers().get_all(header::AUTHORIZATION);
+fn identify(headers: &HeaderMap, keys: &KeyTable, now: SystemTime) -> Result<Caller, Denied> {
+    let mut headers = headers.get_all(header::AUTHORIZATION);
     let header = headers.next().ok_or(Denial::Missing)?;
     if headers.next().is_some() {
         return Err(Denial::Ambiguous.into());
@@ -67,7 +54,7 @@ fn identify(request: &HttpRequest, keys: &KeyTable, clock: &dyn Clock) -> Result
     let presented = bearer(header.as_bytes()).ok_or(Denial::Missing)?;
     // A key is ASCII: what cannot be read as text cannot be one.
     let presented = std::str::from_utf8(presented).map_err(|_| Denial::Malformed)?;
-    keys.authenticate(presented.trim_matches(' '), clock.wall())
+    keys.authenticate(presented.trim_matches(' '), now)
 }
 
 /// What follows the scheme, which ignores case (RFC 9110 section 11.1).

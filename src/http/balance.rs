@@ -1,128 +1,135 @@
 //! `GET /balance`: the route that the service is there for.
 
-use std::{fmt::Write, iter};
+use std::iter;
 
 use actix_web::{
-    HttpRequest, HttpResponse, HttpResponseBuilder,
-    http::header::{self, HeaderName, HeaderValue},
-    web::Data,
+    HttpMessage, HttpResponse,
+    body::BoxBody,
+    http::{
+        StatusCode,
+        header::{self, HeaderMap, HeaderName, HeaderValue},
+    },
 };
 
 use super::{
-    auth::Authenticated,
-    directives, preconditions,
-    probes::{Phase, Readiness},
+    Answer, Call, Public,
+    auth::{Authenticated, authenticate},
+    directives,
+    header_text::HeaderText,
+    preconditions,
+    probes::Phase,
     problem::ApiError,
-    request_log::RequestFacts,
 };
 use crate::balance::{
     decision::Detail,
     refresher::Part,
-    service::{BalanceService, CacheStatus, Now, Reason, Served, Way},
+    service::{CacheStatus, Now, Reason, Served, Way},
 };
 
 /// Answers the balance, from the store or by way of a refresh.
-pub(super) async fn get_balance(
-    _caller: Authenticated,
-    request: HttpRequest,
-    service: Data<BalanceService>,
-    readiness: Data<Readiness>,
-) -> Result<HttpResponse, ApiError> {
-    let asked = directives::asked(request.headers());
-    let answer = match service.get_now(&asked) {
-        Now::Answer(answer) => answer,
-        Now::Wait => service.get(&asked).await,
+pub(super) fn get_balance(public: &Public, mut call: Call<'_>) -> Answer {
+    let _caller: Authenticated = match authenticate(public, &mut call) {
+        Ok(caller) => caller,
+        Err(error) => return error.into(),
     };
-    let served = answer.map_err(|refused| match refused.reason {
-        // A second signal ends the refresher before those who wait for it.
-        Reason::Broken if readiness.phase() == Phase::ShuttingDown => ApiError::ShuttingDown,
-        _ => ApiError::NoBalance(refused),
-    })?;
-    let answer = respond(&request, &served);
-    // Not before: what goes wrong on the way is an error, and no balance.
-    RequestFacts::note(&request, |facts| facts.cache = Some(Outcome::of(&served)));
-    Ok(answer)
+    let Call {
+        request,
+        received,
+        facts,
+    } = call;
+    let asked = directives::asked(request.headers());
+    match public.service.get_now(&asked, received.mono) {
+        Now::Answer(Ok(served)) => {
+            let answer = respond(request.headers(), &served);
+            // Not before: what goes wrong on the way is an error, and no balance.
+            facts.cache = Some(Outcome::of(&served));
+            answer.into()
+        }
+        Now::Answer(Err(refused)) => ApiError::NoBalance(refused).into(),
+        Now::Wait => {
+            let (service, readiness) = (public.service.clone(), public.readiness.clone());
+            Answer::Later(Box::pin(async move {
+                let served = service.get(&asked).await.map_err(|refused| {
+                    match (&refused.reason, readiness.phase()) {
+                        // A second signal ends the refresher before those who
+                        // wait for it.
+                        (Reason::Broken, Phase::ShuttingDown) => ApiError::ShuttingDown,
+                        _ => ApiError::NoBalance(refused),
+                    }
+                })?;
+                let answer = respond(request.headers(), &served);
+                Ok((answer, Outcome::of(&served)))
+            }))
+        }
+    }
 }
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
-fn respond(request: &HttpRequest, served: &Served) -> HttpResponse {
+fn respond(asked: &HeaderMap, served: &Served) -> HttpResponse {
     let snapshot = &served.snapshot;
-    let is_known = preconditions::none_match_fails(request.headers(), snapshot.etag());
-    let mut answer = if is_known {
-        HttpResponse::NotModified()
+    let mut answer = if preconditions::none_match_fails(asked, snapshot.etag()) {
+        HttpResponse::new(StatusCode::NOT_MODIFIED)
     } else {
-        HttpResponse::Ok()
+        let body = BoxBody::new(snapshot.body().clone());
+        let mut answer = HttpResponse::with_body(StatusCode::OK, body);
+        let json = HeaderValue::from_static("application/json");
+        answer.headers_mut().append(header::CONTENT_TYPE, json);
+        answer
     };
-    insert_caching_headers(&mut answer, served);
-    if is_known {
-        return answer.finish();
-    }
+    insert_caching_headers(answer.headers_mut(), served);
     answer
-        .insert_header((
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        ))
-        .body(snapshot.body().clone())
 }
 
 /// What 200 and 304 have in common (RFC 9110 section 15.4.5).
-fn insert_caching_headers(answer: &mut HttpResponseBuilder, served: &Served) {
+fn insert_caching_headers(headers: &mut HeaderMap, served: &Served) {
     // A browser may keep it but asks each time, so that a revoked key or a
     // top-up counts at once.
     const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("private, no-cache");
     const VARY: HeaderValue = HeaderValue::from_static("Authorization, Cookie");
-    answer
-        .insert_header((header::CACHE_CONTROL, CACHE_CONTROL))
-        .insert_header((header::VARY, VARY))
-        .insert_header((header::AGE, served.age.as_secs()));
+    headers.append(header::CACHE_CONTROL, CACHE_CONTROL);
+    headers.append(header::VARY, VARY);
+    headers.append(header::AGE, served.age.as_secs().into());
     let etag = HeaderValue::from_maybe_shared(served.snapshot.etag().clone());
-    let status = HeaderValue::from_maybe_shared(render(&served.status));
-    if let (Ok(etag), Ok(status)) = (etag, status) {
-        answer
-            .insert_header((header::ETAG, etag))
-            .insert_header((CACHE_STATUS, status));
+    if let (Ok(etag), Some(status)) = (etag, render(&served.status).to_value()) {
+        headers.append(header::ETAG, etag);
+        headers.append(CACHE_STATUS, status);
     }
 }
 
 /// RFC 9211, parameters in the contract's order.
-fn render(status: &CacheStatus) -> String {
-    let mut text = String::with_capacity(96);
-    text.push_str("d7-balance; ");
+fn render(status: &CacheStatus) -> HeaderText {
+    let mut text = HeaderText::new("d7-balance; ");
     match status.way {
-        Way::Hit => text.push_str("hit"),
+        Way::Hit => {
+            text.push("hit");
+        }
         Way::Forwarded {
             forward,
             status,
             part,
         } => {
-            text.push_str("fwd=");
-            text.push_str(forward.as_str());
+            text.push("fwd=").push(forward.as_str());
             if let Some(status) = status {
-                push(&mut text, "fwd-status", format_args!("{status}"));
+                text.push("; fwd-status=").push_number(status);
             }
             match part {
-                Some(Part::Started) => text.push_str("; stored"),
-                Some(Part::Joined) => text.push_str("; collapsed"),
-                None => {}
-            }
+                Some(Part::Started) => text.push("; stored"),
+                Some(Part::Joined) => text.push("; collapsed"),
+                None => &mut text,
+            };
         }
     }
-    push(&mut text, "ttl", format_args!("{}", status.ttl));
+    text.push("; ttl=").push_number(status.ttl);
     if let Some(detail) = status.detail {
-        push(&mut text, "detail", format_args!("{}", detail.as_str()));
+        text.push("; detail=").push(detail.as_str());
     }
     text
 }
 
-fn push(text: &mut String, name: &str, value: std::fmt::Arguments<'_>) {
-    // Writing to a `String` cannot fail.
-    let _: std::fmt::Result = write!(text, "; {name}={value}");
-}
-
 /// What the cache did for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Outcome {
+pub struct Outcome {
     pub(super) part: CachePart,
     /// Why nothing newer was answered, one of [`stale_reasons`]; none where the
     /// balance was fresh.

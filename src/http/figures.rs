@@ -1,41 +1,36 @@
 //! `GET /metrics`: what was counted, and what is so now.
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpMessage, HttpResponse,
     http::header::{self, HeaderMap},
-    web::Data,
 };
 
-use super::problem::ApiError;
+use super::{Admin, Answer, Call, problem::ApiError};
 use crate::{
     balance::{
         Amount,
         credential::{Role, standing::CredentialState},
         outlook::Outlook,
-        service::BalanceService,
     },
-    metrics::{Format, Metrics, Moment},
+    metrics::{Format, Moment},
 };
 
 /// `D7B_ALERT_BELOW`, where it is set.
 #[derive(Debug, Clone, Default)]
 pub struct AlertBelow(pub Option<Amount>);
 
-pub(super) async fn get_metrics(
-    request: HttpRequest,
-    metrics: Data<Metrics>,
-    service: Data<BalanceService>,
-    alert_below: Data<AlertBelow>,
-) -> Result<HttpResponse, ApiError> {
-    let outlook = service.outlook();
-    let format = format(request.headers());
-    let text = metrics
-        .render(&moment(&outlook, &alert_below), format)
-        .map_err(|_| ApiError::Internal)?;
-    Ok(HttpResponse::Ok()
+pub(super) fn get_metrics(admin: &Admin, call: Call<'_>) -> Answer {
+    let outlook = admin.service.outlook();
+    let format = format(call.request.headers());
+    let moment = moment(&outlook, &admin.alert_below);
+    let Ok(text) = admin.metrics.render(&moment, format) else {
+        return ApiError::Internal.into();
+    };
+    HttpResponse::Ok()
         .content_type(format.content_type())
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .body(text))
+        .body(text)
+        .into()
 }
 
 fn moment<'a>(outlook: &'a Outlook, alert_below: &'a AlertBelow) -> Moment<'a> {

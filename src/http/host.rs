@@ -32,7 +32,9 @@ fn names_this_machine(authority: &str) -> bool {
     {
         Some(host) => host.parse().is_ok_and(|ip: Ipv6Addr| ip.is_loopback()),
         None => {
-            host.eq_ignore_ascii_case("localhost")
+            // What proxies and programs send.
+            host == "127.0.0.1"
+                || host.eq_ignore_ascii_case("localhost")
                 || host.parse().is_ok_and(|ip: Ipv4Addr| ip.is_loopback())
         }
     }

@@ -2,43 +2,47 @@
 
 use std::fmt::Write;
 
+use actix_http::Request;
 use actix_web::{
-    HttpMessage, HttpRequest, HttpResponse,
+    HttpResponse,
     http::header::{self, Accept, Header},
-    web::Path,
 };
 use serde::Serialize;
 
-use super::problem::{ApiError, Code, Retry};
+use super::{
+    Answer,
+    problem::{ApiError, Code, Retry},
+};
 
 const OPENAPI: &str = include_str!("../../openapi.yaml");
 
 /// A release changes these pages and nothing else does.
 const CACHE_CONTROL: (header::HeaderName, &str) = (header::CACHE_CONTROL, "public, max-age=300");
 
-pub(super) async fn get_openapi() -> HttpResponse {
+pub(super) fn get_openapi() -> Answer {
     HttpResponse::Ok()
         .content_type("application/yaml")
         .insert_header(CACHE_CONTROL)
         .body(OPENAPI)
+        .into()
 }
 
-pub(super) async fn list_problems(request: HttpRequest) -> HttpResponse {
+pub(super) fn list_problems(request: &Request) -> Answer {
     let problems: Vec<_> = Code::ALL.into_iter().map(Description::of).collect();
-    respond(&request, &problems, "Problems", &problems)
+    respond(request, &problems, "Problems", &problems).into()
 }
 
-pub(super) async fn get_problem(
-    request: HttpRequest,
-    code: Path<String>,
-) -> Result<HttpResponse, ApiError> {
-    let code = Code::ALL
+pub(super) fn get_problem(request: &Request) -> Answer {
+    let name = request.path().rsplit('/').next();
+    let Some(code) = Code::ALL
         .into_iter()
-        .find(|known| known.as_str() == *code)
-        .ok_or(ApiError::NotFound)?;
+        .find(|code| Some(code.as_str()) == name)
+    else {
+        return ApiError::NotFound.into();
+    };
     let problem = Description::of(code);
     let problems = std::slice::from_ref(&problem);
-    Ok(respond(&request, &problem, problem.title, problems))
+    respond(request, &problem, problem.title, problems).into()
 }
 
 /// A row of the table, for a reader.
@@ -69,7 +73,7 @@ impl Description {
 
 /// HTML, or JSON where the caller would rather have that.
 fn respond(
-    request: &impl HttpMessage,
+    request: &Request,
     json: &impl Serialize,
     title: &str,
     problems: &[Description],
@@ -87,7 +91,7 @@ fn respond(
     }
 }
 
-fn prefers_json(request: &impl HttpMessage) -> bool {
+fn prefers_json(request: &Request) -> bool {
     let Ok(accept) = Accept::parse(request) else {
         return false;
     };

@@ -8,9 +8,9 @@ use std::sync::{
     atomic::{AtomicU8, Ordering},
 };
 
-use actix_web::{HttpResponse, http::header, web::Data};
+use actix_web::{HttpResponse, http::header};
 
-use super::problem::ApiError;
+use super::{Answer, problem::ApiError};
 
 /// Where the process stands in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,15 +48,15 @@ impl Readiness {
     }
 }
 
-pub(super) async fn get_livez() -> HttpResponse {
-    fine("alive")
+pub(super) fn get_livez() -> Answer {
+    fine("alive").into()
 }
 
-pub(super) async fn get_readyz(readiness: Data<Readiness>) -> Result<HttpResponse, ApiError> {
+pub(super) fn get_readyz(readiness: &Readiness) -> Answer {
     match readiness.phase() {
-        Phase::Starting => Err(ApiError::Starting),
-        Phase::Ready => Ok(fine("ready")),
-        Phase::ShuttingDown => Err(ApiError::ShuttingDown),
+        Phase::Starting => ApiError::Starting.into(),
+        Phase::Ready => fine("ready").into(),
+        Phase::ShuttingDown => ApiError::ShuttingDown.into(),
     }
 }
 

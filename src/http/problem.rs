@@ -10,7 +10,7 @@ mod table;
 use std::{fmt, time::Duration};
 
 use actix_web::{
-    HttpResponse, ResponseError,
+    HttpResponse,
     http::{
         StatusCode,
         header::{self, HeaderValue},
@@ -226,15 +226,3 @@ impl fmt::Display for ApiError {
 }
 
 impl std::error::Error for ApiError {}
-
-impl ResponseError for ApiError {
-    fn status_code(&self) -> StatusCode {
-        self.status()
-    }
-
-    /// A bare status only: this place knows no request, so `request_log`
-    /// renders the answer, with the request's id.
-    fn error_response(&self) -> HttpResponse {
-        HttpResponse::new(self.status())
-    }
-}

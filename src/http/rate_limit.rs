@@ -1,10 +1,9 @@
 //! The two headers that tell a client of its limit
 //! (draft-ietf-httpapi-ratelimit-headers-11).
 
-use std::{fmt, io::Write};
+use actix_web::http::header::{HeaderMap, HeaderName};
 
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-
+use super::header_text::HeaderText;
 use crate::callers::limit::Verdict;
 
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -19,23 +18,17 @@ pub(super) fn insert_headers(headers: &mut HeaderMap, verdict: &Verdict) {
         full_after_s,
         ..
     } = verdict;
-    let (q, w) = (limit.requests, limit.per.seconds());
-    let policy = value(format_args!("\"client\";q={q};w={w}"));
-    let left = value(format_args!("\"client\";r={remaining};t={full_after_s}"));
-    if let (Some(policy), Some(left)) = (policy, left) {
-        headers.insert(RATELIMIT_POLICY, policy);
-        headers.insert(RATELIMIT, left);
+    let mut policy = HeaderText::new("\"client\";q=");
+    policy.push_number(limit.requests.get());
+    policy.push(";w=").push_number(limit.per.seconds());
+    let mut left = HeaderText::new("\"client\";r=");
+    left.push_number(*remaining);
+    left.push(";t=").push_number(*full_after_s);
+    // They always are values: ASCII, and far from filling their room.
+    if let (Some(policy), Some(left)) = (policy.to_value(), left.to_value()) {
+        headers.append(RATELIMIT_POLICY, policy);
+        headers.append(RATELIMIT, left);
     }
-}
-
-/// A header's value, by way of the stack. `None` is never the answer: the texts
-/// are ASCII, and their two numbers have room for every digit of theirs.
-fn value(text: fmt::Arguments<'_>) -> Option<HeaderValue> {
-    let mut buffer = [0; 48];
-    let mut rest = &mut buffer[..];
-    rest.write_fmt(text).ok()?;
-    let left = rest.len();
-    HeaderValue::from_bytes(&buffer[..buffer.len() - left]).ok()
 }
 
 #[cfg(test)]

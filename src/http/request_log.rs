@@ -1,38 +1,47 @@
-//! The one middleware: what happens to every request, whatever it is.
+//! The front: what happens to every request, whatever it is.
 //!
 //! It gives the request its id, checks the host on a loopback listener, turns a
 //! panic into a problem, renders every [`ApiError`], adds the headers that all
 //! answers carry and those about the client's limit, counts, and logs one event
 //! at the end.
-//!
-//! It is the outermost layer, and stays so: after a panic it can only return an
-//! `Err`, which layers outside of it would pass by.
 
 mod denials;
 mod facts;
+mod id;
 mod trace;
 
-use std::{borrow::Cow, net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    mem,
+    net::IpAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
-use actix_http::ConnectionType;
+use actix_http::{ConnectionType, Request};
 use actix_web::{
-    Error, HttpResponse,
-    body::{BoxBody, MessageBody},
-    dev::{ServiceRequest, ServiceResponse},
-    error::InternalError,
+    HttpMessage, HttpResponse,
     http::{
         Method, StatusCode,
         header::{self, HeaderMap, HeaderName, HeaderValue},
     },
-    middleware::Next,
 };
-use futures_util::FutureExt;
-use uuid::Uuid;
+use futures_util::{
+    FutureExt,
+    future::{Either, LocalBoxFuture},
+};
 
 pub(super) use self::facts::RequestFacts;
-use self::{denials::DenialLog, facts::SharedFacts, trace::TraceParent};
+use self::{
+    denials::DenialLog,
+    id::{RequestId, X_REQUEST_ID},
+    trace::TraceParent,
+};
 use super::{
-    balance::{CachePart, stale_reasons},
+    Answer, Call, Received, Routes, answer,
+    balance::{CachePart, Outcome, stale_reasons},
+    find,
     host::is_local,
     probes::{Phase, Readiness},
     problem::{ApiError, Code},
@@ -54,8 +63,9 @@ pub enum Listener {
     Admin,
 }
 
-/// The middleware's state, one for each listener.
-pub struct RequestLog {
+/// The front of one listener.
+pub struct RequestLog<S> {
+    state: S,
     listener: Listener,
     is_loopback: bool,
     clock: Arc<dyn Clock>,
@@ -64,11 +74,16 @@ pub struct RequestLog {
     denials: DenialLog,
 }
 
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// An answer on its way: there already, or when its balance has come.
+type Answering = Either<Ready<Answered>, LocalBoxFuture<'static, Answered>>;
 
-impl RequestLog {
-    /// The middleware of a listener that is bound to `ip`.
+/// Every error has been rendered.
+type Answered = Result<HttpResponse, Infallible>;
+
+impl<S: Routes> RequestLog<S> {
+    /// The front of a listener that is bound to `ip` and answers from `state`.
     pub fn new(
+        state: S,
         listener: Listener,
         ip: IpAddr,
         clock: Arc<dyn Clock>,
@@ -76,6 +91,7 @@ impl RequestLog {
         metrics: &Metrics,
     ) -> Self {
         Self {
+            state,
             listener,
             is_loopback: ip.is_loopback(),
             clock,
@@ -91,94 +107,80 @@ impl RequestLog {
     }
 
     /// Handles one request.
-    ///
-    /// # Errors
-    /// After a panic only, and with the whole answer in it: the request that
-    /// an `Ok` needs is lost with the task's stack.
-    pub async fn handle<B: MessageBody + 'static>(
-        self: Arc<Self>,
-        mut request: ServiceRequest,
-        next: Next<B>,
-    ) -> Result<ServiceResponse<BoxBody>, Error> {
-        let started = self.clock.mono();
-        let id = request_id(request.headers());
-        let trace = TraceParent::of(request.headers());
-        let method = request.method().clone();
-        let unread = Unread::of(&mut request);
-        let facts = RequestFacts::open(&request);
-        let finish = |mut response: HttpResponse| {
-            insert_common_headers(response.headers_mut(), &id);
-            if let Some(verdict) = &facts.borrow().verdict {
-                rate_limit::insert_headers(response.headers_mut(), verdict);
-            }
-            if unread.is_there() || self.readiness.phase() == Phase::ShuttingDown {
-                let head = response.head_mut();
-                head.set_connection_type(ConnectionType::Close);
-            }
-            unread.held_by(response)
+    pub fn handle(self: &Arc<Self>, mut request: Request) -> Answering {
+        let received = Received {
+            mono: self.clock.mono(),
+            wall: self.clock.wall(),
         };
-        let answered = |status: StatusCode, code: Option<Code>| {
-            self.complete(Completed {
-                duration: self.clock.mono().since(started),
-                method: &method,
-                id: to_text(&id),
-                trace,
-                status,
-                code,
-                facts: &facts.borrow(),
-            });
+        let route = find::<S>(request.path());
+        let mut exchange = Exchange {
+            received: received.mono,
+            id: RequestId::of(request.headers(), received.wall),
+            trace: TraceParent::of(request.headers()),
+            method: request.method().clone(),
+            unread: Unread::of(&mut request),
+            facts: RequestFacts {
+                route: route.map(|(pattern, _)| *pattern),
+                ..RequestFacts::default()
+            },
         };
-
-        if self.is_loopback && !is_local(request.head()) {
-            let error = ApiError::Misdirected;
-            // Nothing routes it, and still it was for a route.
-            facts.borrow_mut().route = request.match_pattern().map(Cow::Owned);
-            let response = finish(error.render(to_text(&id)));
-            answered(response.status(), Some(error.code()));
-            return Ok(request.into_response(response));
-        }
-        let mut watch = Watch {
-            log: &self,
-            method: &method,
-            id: to_text(&id),
-            trace,
-            started,
-            facts: &facts,
-            is_over: false,
+        let answer = if self.is_loopback && !is_local(request.head()) {
+            ApiError::Misdirected.into()
+        } else {
+            let facts = &mut exchange.facts;
+            let call = Call {
+                request,
+                received,
+                facts,
+            };
+            // What a panic leaves half done is not used again: the request is
+            // gone with it, facts are noted in one step, and shared state is
+            // replaced whole.
+            catch_unwind(AssertUnwindSafe(|| answer(&self.state, route, call)))
+                .unwrap_or_else(|_| ApiError::Internal.into())
         };
-        // What a panic leaves half done is not used again: the request's own
-        // state is gone with it, facts are noted in one step, and shared state
-        // is replaced whole.
-        let called = AssertUnwindSafe(next.call(request)).catch_unwind().await;
-        watch.is_over = true;
-        match called {
-            Ok(Ok(response)) => {
-                let (response, code) = rendered(response, to_text(&id));
-                let (request, response) = response.into_parts();
-                let response = finish(response);
-                answered(response.status(), code);
-                Ok(ServiceResponse::new(request, response))
-            }
-            Ok(Err(_)) | Err(_) => {
-                let error = ApiError::Internal;
-                let response = finish(error.render(to_text(&id)));
-                answered(response.status(), Some(error.code()));
-                Err(InternalError::from_response(error, response).into())
+        match answer {
+            Answer::Now(result) => Either::Left(ready(Ok(self.finish(&mut exchange, result)))),
+            Answer::Later(later) => {
+                let log = Arc::clone(self);
+                let waiting = Waiting {
+                    log,
+                    exchange,
+                    is_over: false,
+                };
+                Either::Right(waiting.until(later).boxed_local())
             }
         }
     }
 
+    /// Makes the whole answer of a handler's, counts it and logs it.
+    fn finish(
+        &self,
+        exchange: &mut Exchange,
+        result: Result<HttpResponse, ApiError>,
+    ) -> HttpResponse {
+        let (mut response, code) = match result {
+            Ok(response) => (response, None),
+            Err(error) => (error.render(exchange.id.as_str()), Some(error.code())),
+        };
+        insert_common_headers(response.headers_mut(), &exchange.id);
+        if let Some(verdict) = &exchange.facts.verdict {
+            rate_limit::insert_headers(response.headers_mut(), verdict);
+        }
+        let unread = mem::replace(&mut exchange.unread, Unread::Nothing);
+        if unread.is_there() || self.readiness.phase() == Phase::ShuttingDown {
+            let head = response.head_mut();
+            head.set_connection_type(ConnectionType::Close);
+        }
+        let response = unread.held_by(response);
+        self.complete(exchange, response.status(), code);
+        response
+    }
+
     /// Counts a request and logs its one event.
-    fn complete(&self, completed: Completed<'_>) {
-        let Completed {
-            duration,
-            method,
-            id,
-            trace,
-            status,
-            code,
-            facts,
-        } = completed;
+    fn complete(&self, exchange: &Exchange, status: StatusCode, code: Option<Code>) {
+        let duration = self.clock.mono().since(exchange.received);
+        let facts = &exchange.facts;
         let denial = facts.denial.map(Denial::as_str);
         let caller = facts.caller.as_ref();
         let code = code.map(Code::as_str);
@@ -206,8 +208,8 @@ impl RequestLog {
             ($level:ident) => {
                 tracing::$level!(
                     event = "request",
-                    http.method = known(method),
-                    http.matched_path = facts.route.as_deref(),
+                    http.method = known(&exchange.method),
+                    http.matched_path = facts.route,
                     http.status_code = status.as_u16(),
                     duration_ms = duration.as_micros() as f64 / 1e3,
                     cache.status = cache,
@@ -216,9 +218,9 @@ impl RequestLog {
                     denied = denial,
                     denied_unlogged,
                     error.kind = code,
-                    request_id = id,
-                    trace_id = trace.as_ref().map(TraceParent::trace_id),
-                    parent_id = trace.as_ref().map(TraceParent::parent_id),
+                    request_id = exchange.id.as_str(),
+                    trace_id = exchange.trace.as_ref().map(TraceParent::trace_id),
+                    parent_id = exchange.trace.as_ref().map(TraceParent::parent_id),
                     "request answered"
                 )
             };
@@ -239,91 +241,74 @@ impl RequestLog {
     }
 }
 
-/// Tells of a request that is dropped while it waits, because its connection
-/// broke: it ends in an event, too.
-struct Watch<'a> {
-    log: &'a RequestLog,
-    method: &'a Method,
-    id: &'a str,
+/// A request from its arrival to its event.
+struct Exchange {
+    received: MonoTime,
+    id: RequestId,
     trace: Option<TraceParent>,
-    started: MonoTime,
-    facts: &'a SharedFacts,
+    method: Method,
+    unread: Unread,
+    facts: RequestFacts,
+}
+
+/// A request whose answer is waited for. Where it is dropped before, because its
+/// connection broke, it ends in an event, too.
+struct Waiting<S: Routes> {
+    log: Arc<RequestLog<S>>,
+    exchange: Exchange,
     is_over: bool,
 }
 
-impl Drop for Watch<'_> {
+impl<S: Routes> Waiting<S> {
+    async fn until(
+        mut self,
+        later: impl Future<Output = Result<(HttpResponse, Outcome), ApiError>>,
+    ) -> Answered {
+        // As in `handle`.
+        let answered = AssertUnwindSafe(later).catch_unwind().await;
+        self.is_over = true;
+        let result = match answered {
+            Ok(Ok((response, outcome))) => {
+                self.exchange.facts.cache = Some(outcome);
+                Ok(response)
+            }
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(ApiError::Internal),
+        };
+        Ok(self.log.finish(&mut self.exchange, result))
+    }
+}
+
+impl<S: Routes> Drop for Waiting<S> {
     fn drop(&mut self) {
-        if self.is_over || self.log.listener == Listener::Admin {
+        let Self {
+            log,
+            exchange,
+            is_over,
+        } = self;
+        if *is_over || log.listener == Listener::Admin {
             return;
         }
-        self.log.metrics.abandoned();
-        let duration = self.log.clock.mono().since(self.started);
-        let facts = self.facts.borrow();
-        let caller = facts.caller.as_ref();
+        log.metrics.abandoned();
+        let duration = log.clock.mono().since(exchange.received);
+        let caller = exchange.facts.caller.as_ref();
         tracing::info!(
             event = "request",
-            http.method = known(self.method),
-            http.matched_path = facts.route.as_deref(),
+            http.method = known(&exchange.method),
+            http.matched_path = exchange.facts.route,
             duration_ms = duration.as_micros() as f64 / 1e3,
             client = caller.map(|caller| caller.client().name()),
             key_id = caller.map(|caller| caller.key_id().as_str()),
             error.kind = "caller_gone",
-            request_id = self.id,
-            trace_id = self.trace.as_ref().map(TraceParent::trace_id),
-            parent_id = self.trace.as_ref().map(TraceParent::parent_id),
+            request_id = exchange.id.as_str(),
+            trace_id = exchange.trace.as_ref().map(TraceParent::trace_id),
+            parent_id = exchange.trace.as_ref().map(TraceParent::parent_id),
             "the caller went away before its answer"
         );
     }
 }
 
-/// A request at its end.
-struct Completed<'a> {
-    duration: Duration,
-    method: &'a Method,
-    id: &'a str,
-    trace: Option<TraceParent>,
-    status: StatusCode,
-    code: Option<Code>,
-    facts: &'a RequestFacts,
-}
-
-/// Renders a handler's error; any other answer stays as it is.
-fn rendered<B: MessageBody + 'static>(
-    response: ServiceResponse<B>,
-    id: &str,
-) -> (ServiceResponse<BoxBody>, Option<Code>) {
-    let Some(error) = response.response().error() else {
-        return (response.map_into_boxed_body(), None);
-    };
-    let error = error.as_error().unwrap_or(&ApiError::Internal);
-    let (code, answer) = (error.code(), error.render(id));
-    (response.into_response(answer), Some(code))
-}
-
-/// The caller's own id, if it is one and harmless; else a new one.
-fn request_id(headers: &HeaderMap) -> HeaderValue {
-    let harmless = |b: &u8| b.is_ascii_alphanumeric() || b"._-".contains(b);
-    // A key has the shape of an id, and must not stand in the log.
-    let holds_key = |id: &[u8]| id.windows(4).any(|part| part.eq_ignore_ascii_case(b"d7b_"));
-    let is_fine =
-        |id: &[u8]| (1..=64).contains(&id.len()) && id.iter().all(harmless) && !holds_key(id);
-    let mut given = headers.get_all(X_REQUEST_ID);
-    match (given.next(), given.next()) {
-        (Some(id), None) if is_fine(id.as_bytes()) => id.clone(),
-        _ => {
-            let mut text = Uuid::encode_buffer();
-            let id = Uuid::now_v7().hyphenated().encode_lower(&mut text);
-            HeaderValue::from_str(id).expect("a UUID is hexadecimal digits and hyphens")
-        }
-    }
-}
-
-fn to_text(id: &HeaderValue) -> &str {
-    id.to_str()
-        .expect("a request id is ASCII letters, digits, dots, underscores and hyphens")
-}
-
-fn insert_common_headers(headers: &mut HeaderMap, id: &HeaderValue) {
+fn insert_common_headers(headers: &mut HeaderMap, id: &RequestId) {
     const COMMON: [(HeaderName, HeaderValue); 4] = [
         (
             header::X_CONTENT_TYPE_OPTIONS,
@@ -342,9 +327,9 @@ fn insert_common_headers(headers: &mut HeaderMap, id: &HeaderValue) {
             HeaderValue::from_static("same-origin"),
         ),
     ];
-    headers.insert(X_REQUEST_ID, id.clone());
+    headers.append(X_REQUEST_ID, id.to_header());
     for (name, value) in COMMON {
-        headers.insert(name, value);
+        headers.append(name, value);
     }
 }
 

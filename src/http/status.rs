@@ -4,38 +4,37 @@
 
 use std::time::{Duration, SystemTime};
 
-use actix_web::{HttpResponse, http::header, web::Data};
+use actix_web::{HttpResponse, http::header};
 use serde::Serialize;
 
-use super::{auth::Authenticated, last_known::LastKnown, problem::ApiError};
+use super::{
+    Answer, Call, Public,
+    auth::{Authenticated, authenticate},
+    last_known::LastKnown,
+    problem::ApiError,
+};
 use crate::{
-    balance::{
-        Rfc3339,
-        outlook::Outlook,
-        service::{BalanceService, seconds_left},
-    },
-    clock::Clock,
-    metrics::{Metrics, ReloadNow},
+    balance::{Rfc3339, outlook::Outlook, service::seconds_left},
+    metrics::ReloadNow,
 };
 
 /// When the process began to serve.
 #[derive(Debug, Clone, Copy)]
 pub struct Since(pub SystemTime);
 
-pub(super) async fn get_status(
-    _caller: Authenticated,
-    service: Data<BalanceService>,
-    metrics: Data<Metrics>,
-    clock: Data<dyn Clock>,
-    since: Data<Since>,
-) -> Result<HttpResponse, ApiError> {
-    let outlook = service.outlook();
+pub(super) fn get_status(public: &Public, mut call: Call<'_>) -> Answer {
+    let status = authenticate(public, &mut call).and_then(|caller| status(&caller, public));
+    Answer::Now(status)
+}
+
+fn status(_: &Authenticated, public: &Public) -> Result<HttpResponse, ApiError> {
+    let outlook = public.service.outlook();
     let status = Status {
-        balance: Balance::of(&outlook, service.ttl()),
+        balance: Balance::of(&outlook, public.service.ttl()),
         credential: Credential::of(&outlook),
-        upstream: Upstream::of(&outlook, clock.wall()),
-        reloads: metrics.reloads().iter().map(Reload::of).collect(),
-        since: Rfc3339(since.0).text(),
+        upstream: Upstream::of(&outlook, public.clock.wall()),
+        reloads: public.metrics.reloads().iter().map(Reload::of).collect(),
+        since: Rfc3339(public.since.0).text(),
         version: env!("CARGO_PKG_VERSION"),
     };
     let body = serde_json::to_vec(&status).map_err(|_| ApiError::Internal)?;

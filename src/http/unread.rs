@@ -11,10 +11,11 @@ use std::{
     task::{Context, Poll},
 };
 
+use actix_http::Request;
 use actix_web::{
     HttpMessage, HttpResponse,
     body::{BodySize, BoxBody, MessageBody},
-    dev::{Payload, ServiceRequest},
+    dev::Payload,
     http::{
         Method,
         header::{self, HeaderMap},
@@ -32,7 +33,11 @@ pub(super) enum Unread {
 
 impl Unread {
     /// Takes the body away from a request.
-    pub(super) fn of(request: &mut ServiceRequest) -> Self {
+    pub(super) fn of(request: &mut Request) -> Self {
+        // The library has read the same headers, and found none of them.
+        if matches!(request.payload(), Payload::None) {
+            return Self::Nothing;
+        }
         let headers = request.headers();
         let is_stream = headers.contains_key(header::TRANSFER_ENCODING)
             || headers.contains_key(header::UPGRADE)

@@ -12,7 +12,7 @@ use d7_balance::{
         service::{BalanceService, Now, Reason, Served, Way},
         source::{BalanceSource, FailureKind, SourceError},
     },
-    clock::ManualClock,
+    clock::{Clock, ManualClock},
     metrics::Metrics,
 };
 use futures_util::future::LocalBoxFuture;
@@ -94,7 +94,7 @@ fn an_entry_that_moka_has_let_go_loses_neither_balance_nor_failure() {
     let get = async || {
         let question = Asked::default();
         assert!(
-            matches!(service.get_now(&question), Now::Wait),
+            matches!(service.get_now(&question, clock.mono()), Now::Wait),
             "the cache is empty"
         );
         service.get(&question).await

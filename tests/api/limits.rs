@@ -365,9 +365,10 @@ fn a_panic_of_the_handler_leaves_the_headers_and_counts() {
     let app = builder.set("D7B_RATE_LIMIT", "6/m").start();
     assert_eq!(left(&app.balance()), 5);
 
-    // The request's beginning, its limit, and then the look-up in the cache.
+    // The request's beginning, its limit, and then the state of the balance.
     reads_left.store(3, Ordering::SeqCst);
-    let failed = app.balance();
+    let failed = Request::new(app.addr, "GET", "/status").bearer(&app.key);
+    let failed = failed.send();
     let after = app.balance();
 
     assert_eq!(failed.code(), "internal_error");

@@ -9,14 +9,14 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{HttpServer, middleware::from_fn};
+use actix_web::{HttpServer, dev::fn_service};
 use d7_balance::{
     app::RunError,
     balance::{
         AccountId, decision::Lifetimes, memory::MemoryCache, refresher, service::BalanceService,
     },
     clock::{Clock, ManualClock, SystemClock},
-    http::{self, Admin, AlertBelow, Listener, RequestLog, probes::Readiness},
+    http::{Admin, AlertBelow, Listener, RequestLog, probes::Readiness},
     metrics::Metrics,
     shutdown::Signal,
     simulator::{BALANCE, Step, answer},
@@ -232,14 +232,6 @@ fn starting() -> (SocketAddr, mpsc::Sender<()>, thread::JoinHandle<()>) {
         let readiness = Readiness::default();
         let loopback = [127, 0, 0, 1].into();
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(start_of_time()));
-        let log = RequestLog::new(
-            Listener::Admin,
-            loopback,
-            Arc::clone(&clock),
-            readiness.clone(),
-            &metrics,
-        );
-        let log = Arc::new(log);
         let lifetimes = Lifetimes {
             ttl: Duration::from_secs(60),
             stale_while_revalidate: Duration::ZERO,
@@ -248,20 +240,18 @@ fn starting() -> (SocketAddr, mpsc::Sender<()>, thread::JoinHandle<()>) {
         };
         let (cache, (handle, _)) = (MemoryCache::new(lifetimes.ttl), refresher::channel());
         let account = AccountId::default();
-        let routes = http::admin(Admin {
-            service: BalanceService::new(account, cache, handle, lifetimes, clock),
-            metrics,
-            readiness,
+        let admin = Admin {
+            service: BalanceService::new(account, cache, handle, lifetimes, Arc::clone(&clock)),
+            metrics: metrics.clone(),
+            readiness: readiness.clone(),
             alert_below: AlertBelow::default(),
-        });
+        };
+        let log = RequestLog::new(admin, Listener::Admin, loopback, clock, readiness, &metrics);
+        let log = Arc::new(log);
         actix_rt::System::new().block_on(async {
             let server = HttpServer::new(move || {
                 let log = Arc::clone(&log);
-                actix_web::App::new()
-                    .wrap(from_fn(move |request, next| {
-                        Arc::clone(&log).handle(request, next)
-                    }))
-                    .configure(routes.clone())
+                fn_service(move |request: actix_http::Request| log.handle(request))
             })
             .workers(1)
             .disable_signals()

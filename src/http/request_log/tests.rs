@@ -4,22 +4,40 @@ use std::{
     time::SystemTime,
 };
 
-use actix_web::{
-    App, HttpRequest, HttpResponse,
-    middleware::from_fn,
-    test::{TestRequest, init_service},
-    web,
-};
+use actix_web::test::TestRequest;
+use futures_util::FutureExt;
 use secrecy::ExposeSecret;
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::{Listener, RequestFacts, RequestLog};
+use super::{Listener, RequestLog};
 use crate::{
-    callers::{KeyRecord, KeyTable, key::NewKey},
+    callers::{Caller, KeyRecord, KeyTable, key::NewKey},
     clock::{Clock, ManualClock},
-    http::{get, probes::Readiness},
+    http::{Answer, Call, Route, Routes, probes::Readiness},
     metrics::Metrics,
 };
+
+/// A listener whose handlers know their caller and panic, at once or later.
+struct Panicking(Caller);
+
+impl Panicking {
+    fn at_once(&self, call: Call<'_>) -> Answer {
+        call.facts.caller = Some(self.0.clone());
+        panic!("as the test has asked");
+    }
+
+    fn later(&self, call: Call<'_>) -> Answer {
+        call.facts.caller = Some(self.0.clone());
+        Answer::Later(async { panic!("as the test has asked") }.boxed_local())
+    }
+}
+
+impl Routes for Panicking {
+    const TABLE: &'static [Route<Self>] = &[
+        ("/at-once/{of}", Self::at_once),
+        ("/later/{of}", Self::later),
+    ];
+}
 
 /// What has been logged.
 #[derive(Clone, Default)]
@@ -46,73 +64,59 @@ impl<'a> MakeWriter<'a> for Lines {
 
 #[test]
 fn a_panic_takes_nothing_away_that_was_known_of_the_request() {
-    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(SystemTime::UNIX_EPOCH));
-    let metrics = Metrics::new(None);
-    let new = NewKey::generate().unwrap();
-    let record = KeyRecord {
-        client: "billing".to_owned(),
-        id: new.id,
-        digest: new.digest,
-        expires: None,
-        rate_limit: None,
-    };
-    let keys = KeyTable::new(vec![record], None, Arc::clone(&clock), metrics.clone());
-    let caller = keys.authenticate(new.key.expose_secret(), clock.wall());
-    let caller = caller.ok().unwrap();
-    let panicking = web::to(move |request: HttpRequest| {
-        let caller = caller.clone();
-        async move {
-            RequestFacts::note(&request, |facts| facts.caller = Some(caller));
-            assert!(request.headers().is_empty(), "as the test has asked");
-            HttpResponse::Ok().finish()
-        }
-    });
-    let ip = [127, 0, 0, 1].into();
-    let readiness = Readiness::default();
-    let log = Arc::new(RequestLog::new(
-        Listener::Public,
-        ip,
-        clock,
-        readiness,
-        &metrics,
-    ));
-    let lines = Lines::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .with_writer(lines.clone())
-        .finish();
+    for (path, pattern) in [
+        ("/at-once/ours", "/at-once/{of}"),
+        ("/later/ours", "/later/{of}"),
+    ] {
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(SystemTime::UNIX_EPOCH));
+        let metrics = Metrics::new(None);
+        let new = NewKey::generate().unwrap();
+        let record = KeyRecord {
+            client: "billing".to_owned(),
+            id: new.id,
+            digest: new.digest,
+            expires: None,
+            rate_limit: None,
+        };
+        let keys = KeyTable::new(vec![record], None, Arc::clone(&clock), metrics.clone());
+        let caller = keys.authenticate(new.key.expose_secret(), clock.wall());
+        let log = Arc::new(RequestLog::new(
+            Panicking(caller.ok().unwrap()),
+            Listener::Public,
+            [127, 0, 0, 1].into(),
+            clock,
+            Readiness::default(),
+            &metrics,
+        ));
+        let lines = Lines::default();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(lines.clone())
+            .finish();
 
-    let failed = tracing::subscriber::with_default(subscriber, || {
-        actix_rt::System::new().block_on(async {
-            let app = App::new()
-                .wrap(from_fn(move |request, next| {
-                    Arc::clone(&log).handle(request, next)
-                }))
-                .service(get("/panic/{of}", panicking));
-            let app = init_service(app).await;
+        let answer = tracing::subscriber::with_default(subscriber, || {
             let request = TestRequest::get()
-                .uri("/panic/ours")
+                .uri(path)
                 .insert_header(("host", "localhost"))
                 .insert_header(("x-request-id", "the-panic"));
-            let answer = actix_web::dev::Service::call(&app, request.to_request());
-            answer.await.err().unwrap().error_response()
-        })
-    });
+            log.handle(request.to_request()).now_or_never()
+        });
 
-    assert_eq!(failed.status(), 500);
-    let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-    let event = lines
-        .lines()
-        .find(|line| line.contains("event=\"request\""));
-    let event = event.unwrap_or_else(|| panic!("no event in {lines}"));
-    for field in [
-        "http.matched_path=\"/panic/{of}\"",
-        "http.status_code=500",
-        "client=\"billing\"",
-        &format!("key_id=\"{}\"", new.id),
-        "error.kind=\"internal_error\"",
-        "request_id=\"the-panic\"",
-    ] {
-        assert!(event.contains(field), "{field} in {event}");
+        assert_eq!(answer.unwrap().unwrap().status(), 500);
+        let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let event = lines
+            .lines()
+            .find(|line| line.contains("event=\"request\""));
+        let event = event.unwrap_or_else(|| panic!("no event in {lines}"));
+        for field in [
+            &format!("http.matched_path=\"{pattern}\""),
+            "http.status_code=500",
+            "client=\"billing\"",
+            &format!("key_id=\"{}\"", new.id),
+            "error.kind=\"internal_error\"",
+            "request_id=\"the-panic\"",
+        ] {
+            assert!(event.contains(field), "{field} in {event}");
+        }
     }
 }
