@@ -1,6 +1,6 @@
 //! What a hit costs, part by part, so that a regression is found where it
-//! happens: the key, the look-up with the decision, the log event, and the
-//! whole request without its socket.
+//! happens: the key, the look-up with the decision, the response, the log event,
+//! and the whole request without its socket.
 
 use std::{
     hint::black_box,
@@ -9,7 +9,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use actix_web::test;
+use actix_web::{http::header::HeaderMap, test};
 use criterion::{Criterion, criterion_group, criterion_main};
 use d7_balance::{
     balance::{
@@ -26,7 +26,7 @@ use d7_balance::{
         limit::{Limiter, RateLimit},
     },
     clock::{Clock, SystemClock},
-    http::{Listener, Public, RequestLog, Since, probes::Readiness},
+    http::{Listener, Public, RequestLog, Since, probes::Readiness, respond},
     metrics::Metrics,
     telemetry::Json,
 };
@@ -106,6 +106,14 @@ fn parts(criterion: &mut Criterion) {
             Now::Answer(answer) => black_box(answer).is_ok(),
             Now::Wait => unreachable!("the balance is fresh"),
         });
+    });
+
+    let Now::Answer(Ok(served)) = service.get_now(&asked, clock.mono()) else {
+        unreachable!("the balance is fresh");
+    };
+    let headers = HeaderMap::new();
+    criterion.bench_function("response", |bencher| {
+        bencher.iter(|| respond(black_box(&headers), black_box(&served)));
     });
 
     let subscriber = tracing_subscriber::fmt()

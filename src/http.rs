@@ -42,6 +42,7 @@ use futures_util::future::LocalBoxFuture;
 
 use self::{balance::Outcome, probes::Readiness, problem::ApiError, request_log::RequestFacts};
 pub use self::{
+    balance::respond,
     figures::AlertBelow,
     request_log::{Listener, RequestLog},
     status::Since,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from statistics import median
 
-from trials import BARE, NGINX, NGINX_QUIET, PRODUCT
+from trials import BARE, NGINX, PRODUCT
 
 # More than that of a round, and a row is marked.
 FOREIGN = 0.03
@@ -214,7 +214,7 @@ class Report:
                 self.promise(text, f"{moved:+.1%}", abs(moved) < 0.05)
 
     def judge_hits(self):
-        for other, limit in ((BARE, 1.25), (NGINX, 0.90), (NGINX_QUIET, 0.90)):
+        for other, limit in ((BARE, 1.25), (NGINX, 0.90)):
             self.at_most(f"CPU per hit / {other}", limit, self.ratio("hits", PRODUCT, other, "cpu_per_hit"))
         self.at_most(f"p99 / {BARE}", 1.5, self.ratio("hits", PRODUCT, BARE, "p99"))
         self.at_most("RSS after the load of 64 connections", 16, self.bench.after[PRODUCT], 1, " MiB")

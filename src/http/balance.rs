@@ -66,7 +66,9 @@ pub(super) fn get_balance(public: &Public, mut call: Call<'_>) -> Answer {
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
-fn respond(asked: &HeaderMap, served: &Served) -> HttpResponse {
+/// The answer to a request with the headers `asked`, as far as it is about the
+/// balance: 200, or 304 where the caller has it already.
+pub fn respond(asked: &HeaderMap, served: &Served) -> HttpResponse {
     let snapshot = &served.snapshot;
     let mut answer = if preconditions::none_match_fails(asked, snapshot.etag()) {
         HttpResponse::new(StatusCode::NOT_MODIFIED)

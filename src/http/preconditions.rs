@@ -17,6 +17,12 @@ pub(super) fn none_match_fails(headers: &HeaderMap, etag: &[u8]) -> bool {
             is_any = true;
             continue;
         }
+        // What a browser sends back, and most that is sent.
+        if rest == etag {
+            tags += 1;
+            has_it = true;
+            continue;
+        }
         while !rest.is_empty() {
             if let Some(after) = rest.strip_prefix(b",") {
                 rest = trim(after);

@@ -1,14 +1,18 @@
 //! Events as JSON objects, a line each, written straight into the buffer.
 
 use std::{
+    cell::RefCell,
+    collections::HashMap,
     fmt::{self, Write},
+    rc::Rc,
     sync::Arc,
     time::SystemTime,
 };
 
 use time::OffsetDateTime;
 use tracing::{
-    Event, Subscriber,
+    Event, Metadata, Subscriber,
+    callsite::Identifier,
     field::{Field, Visit},
 };
 use tracing_subscriber::{
@@ -45,29 +49,75 @@ where
         mut out: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
+        let frame = Frame::of(event.metadata());
         // `out` is asked through a pointer for each piece that it is given: it
         // is given one.
         let mut line = String::with_capacity(LINE);
-        let meta = event.metadata();
         line.push_str("{\"timestamp\":\"");
         push_timestamp(&mut line, self.clock.wall());
-        line.push_str("\",\"level\":\"");
-        line.push_str(meta.level().as_str());
-        line.push('"');
+        line.push_str(&frame.level);
         let mut fields = Fields {
             line,
-            target: Target::Of(meta.target()),
+            names: &frame.names,
         };
         event.record(&mut fields);
-        let Fields { mut line, target } = fields;
-        if let Target::Of(target) = target {
-            line.push_str(",\"target\":");
-            push_string(&mut line, target);
-        }
-        line.push_str("}\n");
+        let mut line = fields.line;
+        line.push_str(&frame.end);
         out.write_str(&line)
     }
 }
+
+/// What is the same in all lines of one place in the code.
+struct Frame {
+    /// From the timestamp to the first field.
+    level: String,
+    /// What stands before each field's value; nothing where it is not written.
+    names: Box<[Option<String>]>,
+    end: String,
+}
+
+thread_local! {
+    /// Made once for each place, of which there are some dozens.
+    static FRAMES: RefCell<HashMap<Identifier, Rc<Frame>>> = RefCell::default();
+}
+
+impl Frame {
+    fn of(meta: &Metadata<'_>) -> Rc<Self> {
+        FRAMES.with_borrow_mut(|frames| {
+            let frame = frames.entry(meta.callsite());
+            Rc::clone(frame.or_insert_with(|| Rc::new(Self::new(meta))))
+        })
+    }
+
+    fn new(meta: &Metadata<'_>) -> Self {
+        let mut end = String::new();
+        // A record of the `log` crate brings its own as a field.
+        if meta.fields().field(LOG_TARGET).is_none() {
+            end.push_str(",\"target\":");
+            push_string(&mut end, meta.target());
+        }
+        end.push_str("}\n");
+        let before = |field: Field| {
+            let name = match field.name() {
+                LOG_TARGET => "target",
+                // Where in a library a record was made is of no use to a reader.
+                "log.module_path" | "log.file" | "log.line" => return None,
+                name => name,
+            };
+            let mut text = String::from(",");
+            push_string(&mut text, name);
+            text.push(':');
+            Some(text)
+        };
+        Self {
+            level: format!("\",\"level\":\"{}\"", meta.level()),
+            names: meta.fields().iter().map(before).collect(),
+            end,
+        }
+    }
+}
+
+const LOG_TARGET: &str = "log.target";
 
 /// A moment as RFC 3339 has it, to the microsecond.
 fn push_timestamp(line: &mut String, now: SystemTime) {
@@ -91,33 +141,17 @@ fn push_timestamp(line: &mut String, now: SystemTime) {
     line.push_str(std::str::from_utf8(&text).unwrap_or_default());
 }
 
-/// What stands as `target`: the event's own, unless it is a record of the
-/// `log` crate, which brings its own as a field.
-enum Target<'a> {
-    Of(&'a str),
-    Written,
-}
-
 struct Fields<'a> {
     line: String,
-    target: Target<'a>,
+    names: &'a [Option<String>],
 }
 
 impl Fields<'_> {
     fn write(&mut self, field: &Field, value: impl FnOnce(&mut String)) {
-        let name = match field.name() {
-            "log.target" => {
-                self.target = Target::Written;
-                "target"
-            }
-            // Where in a library a record was made is of no use to a reader.
-            "log.module_path" | "log.file" | "log.line" => return,
-            name => name,
-        };
-        self.line.push(',');
-        push_string(&mut self.line, name);
-        self.line.push(':');
-        value(&mut self.line);
+        if let Some(Some(name)) = self.names.get(field.index()) {
+            self.line.push_str(name);
+            value(&mut self.line);
+        }
     }
 }
 
