@@ -1,8 +1,8 @@
-//! An actix-web that does nothing but answer: what a hit costs before the service
-//! has done anything for it. The benchmark holds the service against it.
+//! An actix-web with one route and a handler that does nothing but answer, as its
+//! documentation has it. The benchmark holds the service against it.
 //!
-//! `bare PORT BODY` answers `GET /balance` with the body on one worker, as the
-//! service's own listener is set, and ends by a signal.
+//! `bare PORT BODY` answers `GET /balance` with the body on one worker and ends by
+//! a signal.
 
 use std::{env, error::Error, net::Ipv4Addr, time::Duration};
 

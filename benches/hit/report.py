@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from statistics import median
 
-from trials import BARE, NGINX, PRODUCT
+from trials import BARE, NGINX, NGINX_QUIET, PRODUCT, PRODUCT_QUIET
 
 # More than that of a round, and a row is marked.
 FOREIGN = 0.03
@@ -136,6 +136,9 @@ class Report:
                 f"- {self.title(trial)}: {number(asked)} requests of {PRODUCT} were counted; "
                 f"{number(lost)} log lines were lost, those of the warm-up included."
             )
+        if "hits" in bench.rounds:
+            ratio = self.ratio("hits", PRODUCT_QUIET, NGINX_QUIET, "cpu_per_hit")
+            lines.append(f"- CPU per hit / nginx, both with the log off: {ratio:.2f}.")
         if "workers" in bench.rounds:
             ratio = self.ratio("workers", "2", "1", "rate")
             text = f"- Two workers answer {ratio:.2f} times as many requests as one."

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import threading
@@ -38,6 +39,7 @@ class Program:
             # Opened for appending: a log that is emptied goes on at its start.
             err = stack.enter_context(open(log, "ab")) if log else None
             stack.enter_context(machine.on(cores))
+            self.begun = time.monotonic()
             self.process = subprocess.Popen(argv, env=env, stdin=stdin, stdout=stdout, stderr=err)
             _started.append(self)
 
@@ -53,11 +55,15 @@ class Program:
         if self in _started:
             _started.remove(self)
         if self.process.poll() is None:
+            family = self.pids()
             self.process.terminate()
             try:
                 self.process.wait(3)
             except subprocess.TimeoutExpired:
-                self.process.kill()
+                # Workers outlive one that is killed.
+                for pid in family:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
                 self.process.wait()
         for end in (self.process.stdin, self.process.stdout):
             if end:

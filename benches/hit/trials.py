@@ -191,8 +191,8 @@ class Bench:
         for _ in range(times):
             for name, (body, make) in kinds.items():
                 upstream = self.upstream(body) if body else None
-                begun = time.monotonic()
                 subject = make(upstream)
+                begun = subject.begun
                 subject.first_answer(self.keys[0])
                 self.first[name].append((time.monotonic() - begun) * 1000)
                 subject.stop()
@@ -226,15 +226,16 @@ class Bench:
         product.stop()
         upstream.stop()
 
-    @staticmethod
-    def check_refreshes(arrivals, seconds):
+    def check_refreshes(self, arrivals, seconds):
         """One request to D7 per TTL, which begins when D7's answer has come."""
+        # Where speed is not judged, others may have the machine meanwhile.
+        late_s = 1.5 if self.options.smoke else LATE_S
         gaps = [(late - early) / 1000 for early, late in zip(arrivals, arrivals[1:])]
         # The stamps are whole milliseconds, rounded down.
-        if any(gap < TTL_S - 0.001 or gap > TTL_S + DELAY_S + LATE_S for gap in gaps):
+        if any(gap < TTL_S - 0.001 or gap > TTL_S + DELAY_S + late_s for gap in gaps):
             told = ", ".join(f"{gap:.3f}" for gap in gaps)
             raise Wrong(f"D7 was asked in gaps of {told} s, where a balance is fresh for {TTL_S} s")
-        least, most = seconds // (TTL_S + DELAY_S + LATE_S), seconds // TTL_S + 1
+        least, most = seconds // (TTL_S + DELAY_S + late_s), seconds // TTL_S + 1
         if not least <= len(arrivals) <= most:
             raise Wrong(f"D7 was asked {len(arrivals)} times in {seconds:.1f} s: {least:.0f} to {most:.0f} are right")
 

@@ -10,7 +10,7 @@ use actix_web::{
 use serde::Serialize;
 
 use super::{
-    Answer,
+    Answer, path,
     problem::{ApiError, Code, Retry},
 };
 
@@ -33,7 +33,8 @@ pub(super) fn list_problems(request: &Request) -> Answer {
 }
 
 pub(super) fn get_problem(request: &Request) -> Answer {
-    let name = request.path().rsplit('/').next();
+    let path = path(request);
+    let name = path.rsplit('/').next();
     let Some(code) = Code::ALL
         .into_iter()
         .find(|code| Some(code.as_str()) == name)

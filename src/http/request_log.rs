@@ -43,6 +43,7 @@ use super::{
     balance::{CachePart, Outcome, stale_reasons},
     find,
     host::is_local,
+    path,
     probes::{Phase, Readiness},
     problem::{ApiError, Code},
     rate_limit,
@@ -112,7 +113,7 @@ impl<S: Routes> RequestLog<S> {
             mono: self.clock.mono(),
             wall: self.clock.wall(),
         };
-        let route = find::<S>(request.path());
+        let route = find::<S>(&path(&request));
         let mut exchange = Exchange {
             received: received.mono,
             id: RequestId::of(request.headers(), received.wall),
@@ -133,7 +134,8 @@ impl<S: Routes> RequestLog<S> {
                 received,
                 facts,
             };
-            // What a panic leaves half done is not used again: the request is
+            // Nothing outside of this panics, whatever the request. What a panic
+            // leaves half done is not used again: the request is
             // gone with it, facts are noted in one step, and shared state is
             // replaced whole.
             catch_unwind(AssertUnwindSafe(|| answer(&self.state, route, call)))

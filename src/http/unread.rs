@@ -34,13 +34,10 @@ pub(super) enum Unread {
 impl Unread {
     /// Takes the body away from a request.
     pub(super) fn of(request: &mut Request) -> Self {
-        // The library has read the same headers, and found none of them.
-        if matches!(request.payload(), Payload::None) {
-            return Self::Nothing;
-        }
         let headers = request.headers();
         let is_stream = headers.contains_key(header::TRANSFER_ENCODING)
             || headers.contains_key(header::UPGRADE)
+            || request.head().upgrade()
             || request.method() == Method::CONNECT;
         if is_stream {
             Self::Stream(request.take_payload())

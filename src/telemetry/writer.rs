@@ -9,7 +9,7 @@
 //! that copy, or for the exchange of two pointers.
 
 use std::{
-    io::{self, Write},
+    io::{self, ErrorKind, Write},
     mem,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc},
     thread,
@@ -127,23 +127,48 @@ impl Shared {
     )]
     fn write_to(&self, mut out: impl Write) {
         let mut lines = Vec::new();
+        let mut is_cut = false;
         while self.take(&mut lines) {
-            self.write_all(&mut out, &mut lines);
+            self.write_lines(&mut out, &mut lines, &mut is_cut);
             thread::sleep(REST);
         }
-        self.write_all(&mut out, &mut lines);
+        self.write_lines(&mut out, &mut lines, &mut is_cut);
     }
 
-    fn write_all(&self, out: &mut impl Write, lines: &mut Vec<u8>) {
-        let written = out.write_all(lines).and_then(|()| out.flush());
-        if written.is_err() {
-            // They are not tried again: the next ones would wait behind them.
-            let lost = lines.iter().filter(|byte| **byte == b'\n').count();
-            self.dropped.inc_by(u64::try_from(lost).unwrap_or(u64::MAX));
+    /// Writes all `lines`, or counts those that were not written to their ends.
+    /// They are not tried again: the next ones would wait behind them. Where one
+    /// was cut, it is ended before the next ones.
+    fn write_lines(&self, out: &mut impl Write, lines: &mut Vec<u8>, is_cut: &mut bool) {
+        let mut written = 0;
+        if !*is_cut || put(out, b"\n") == 1 {
+            written = put(out, lines);
+            *is_cut = written > 0 && lines[written - 1] != b'\n';
         }
+        let lost = lines[written..].iter().filter(|byte| **byte == b'\n');
+        let lost = u64::try_from(lost.count()).unwrap_or(u64::MAX);
+        self.dropped.inc_by(lost);
         lines.clear();
         lines.shrink_to(KEPT);
     }
+}
+
+/// Writes `bytes` and tells how many of them; all, if there was no error.
+#[expect(clippy::disallowed_methods, reason = "the log's own thread, as above")]
+fn put(out: &mut impl Write, bytes: &[u8]) -> usize {
+    let mut written = 0;
+    while written < bytes.len() {
+        match out.write(&bytes[written..]) {
+            Ok(0) => break,
+            Ok(more) => written += more,
+            Err(error) => match error.kind() {
+                ErrorKind::Interrupted => {}
+                // Somebody has made standard error one that does not wait.
+                ErrorKind::WouldBlock => thread::sleep(REST),
+                _ => break,
+            },
+        }
+    }
+    written
 }
 
 impl Write for &LineWriter {
@@ -185,14 +210,15 @@ impl Drop for WriterGuard {
 #[cfg(test)]
 mod tests {
     use std::{
-        io::{self, Write},
-        sync::{Arc, Mutex, mpsc},
+        collections::VecDeque,
+        io::{self, ErrorKind, Write},
+        sync::{Arc, Condvar, Mutex, mpsc},
         thread,
     };
 
     use prometheus_client::metrics::counter::Counter;
 
-    use super::LineWriter;
+    use super::{LineWriter, Shared};
 
     #[derive(Clone, Default)]
     struct Written(Arc<Mutex<Vec<u8>>>);
@@ -262,6 +288,76 @@ mod tests {
         }
     }
 
+    /// Takes as much as is told, in turn, and all that comes after.
+    struct Partly {
+        told: VecDeque<io::Result<usize>>,
+        written: Written,
+    }
+
+    impl Write for Partly {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let most = self.told.pop_front().unwrap_or(Ok(bytes.len()))?;
+            self.written.write(&bytes[..most.min(bytes.len())])
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_that_was_cut_is_ended_and_only_what_is_missing_is_lost() {
+        let error = |kind: ErrorKind| Err(kind.into());
+        for (told, text, lost) in [
+            (vec![], "one\ntwo\nthree\n", 0),
+            (vec![Ok(1), Ok(5)], "one\ntwo\nthree\n", 0),
+            (
+                vec![
+                    Ok(1),
+                    error(ErrorKind::WouldBlock),
+                    error(ErrorKind::Interrupted),
+                ],
+                "one\ntwo\nthree\n",
+                0,
+            ),
+            (vec![error(ErrorKind::StorageFull)], "three\n", 2),
+            (
+                vec![Ok(4), error(ErrorKind::StorageFull)],
+                "one\nthree\n",
+                1,
+            ),
+            (
+                vec![Ok(6), error(ErrorKind::StorageFull)],
+                "one\ntw\nthree\n",
+                1,
+            ),
+            (
+                vec![Ok(6), Ok(0), error(ErrorKind::StorageFull)],
+                "one\ntw",
+                2,
+            ),
+        ] {
+            let (written, dropped) = (Written::default(), Counter::default());
+            let mut out = Partly {
+                told: told.into(),
+                written: written.clone(),
+            };
+            let shared = Shared {
+                most: 0,
+                waiting: Mutex::default(),
+                more: Condvar::new(),
+                dropped: dropped.clone(),
+            };
+            let mut is_cut = false;
+
+            for lines in ["one\ntwo\n", "three\n"] {
+                shared.write_lines(&mut out, &mut lines.into(), &mut is_cut);
+            }
+
+            assert_eq!((written.text().as_str(), dropped.get()), (text, lost));
+        }
+    }
+
     #[test]
     fn lines_that_have_no_room_or_cannot_be_written_are_counted() {
         let (written, dropped) = (Written::default(), Counter::default());
@@ -287,7 +383,7 @@ mod tests {
 
         tell.send(Ok(())).unwrap();
         was_asked.recv().unwrap();
-        tell.send(Err(io::ErrorKind::StorageFull.into())).unwrap();
+        tell.send(Err(ErrorKind::StorageFull.into())).unwrap();
         writer.write_all(b"last\n").unwrap();
         drop(tell);
         drop(guard);

@@ -192,14 +192,22 @@ fn a_body_is_not_read_and_closes_the_connection_after_the_answer() {
         request.send_on(&mut connection).header("connection"),
         Some("close")
     );
-    let mut connection = Connection::open(app.addr);
-    let upgrade = app.balance_request().header("upgrade", "websocket");
-    let upgrade = upgrade.header("connection", "upgrade");
-    let response = upgrade.send_on(&mut connection);
-    assert_eq!(
-        (response.status, response.header("connection")),
-        (200, Some("close"))
-    );
+    for (to, connection) in [
+        (Some("websocket"), "upgrade"),
+        (Some("h2c"), "Upgrade, HTTP2-Settings"),
+        (None, "upgrade"),
+    ] {
+        let request = app.balance_request().header("connection", connection);
+        let request = to
+            .into_iter()
+            .fold(request, |request, to| request.header("upgrade", to));
+        let response = request.send_on(&mut Connection::open(app.addr));
+        assert_eq!(
+            (response.status, response.header("connection")),
+            (200, Some("close")),
+            "{to:?}"
+        );
+    }
     let empty = app.balance_request().header("content-length", "0").send();
     assert_eq!(empty.header("connection"), None);
 }
@@ -326,4 +334,30 @@ fn what_cannot_be_read_as_a_request_is_answered_by_the_http_library() {
         400
     );
     assert_eq!(status_of(long.as_bytes()), 431);
+}
+
+#[test]
+fn a_path_is_the_same_however_it_is_encoded_but_for_its_slashes() {
+    let app = TestApp::start();
+    let status = |path: &str| {
+        let request = Request::new(app.addr, "GET", path).bearer(&app.key);
+        request.send().status
+    };
+
+    assert_eq!(status("/%62alance"), 200);
+    assert_eq!(status("/messages/v1/%62%61lance"), 200);
+    assert_eq!(status("/problems/not%5Ffound"), 200);
+    for path in [
+        "/problems%2Fnot_found",
+        "/problems/not_found%2f",
+        "/balance%",
+        "/balance%00",
+        "/%ff",
+        "/problems/",
+        "/problems/a/b",
+        "/balance/",
+        "//balance",
+    ] {
+        assert_eq!(status(path), 404, "{path}");
+    }
 }
