@@ -79,7 +79,7 @@ class Report:
             f"{options.rounds} rounds of {options.seconds:g} s each, in turns: median (smallest–largest)."
         )
         if options.smoke:
-            text += " A trial of the benchmark itself: too short to say anything about speed."
+            text += " A trial of the benchmark itself, short and built without optimization: it says nothing about speed."
         return text
 
     def title(self, trial):
