@@ -26,7 +26,7 @@ use d7_balance::{
         limit::{Limiter, RateLimit},
     },
     clock::{Clock, SystemClock},
-    http::{Listener, Public, RequestLog, Since, probes::Readiness, respond},
+    http::{Public, RequestLog, Since, probes::Readiness, respond},
     metrics::Metrics,
     telemetry::Json,
 };
@@ -155,7 +155,6 @@ fn whole(criterion: &mut Criterion) {
     };
     let log = Arc::new(RequestLog::new(
         public,
-        Listener::Public,
         [127, 0, 0, 1].into(),
         clock,
         readiness,

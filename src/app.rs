@@ -30,7 +30,7 @@ use crate::{
     callers::KeyTable,
     clock::{Clock, SystemClock},
     config::{Cache, Server as ServerConfig},
-    http::{Admin, AlertBelow, Listener, Public, RequestLog, Since, probes::Readiness},
+    http::{Admin, AlertBelow, Public, RequestLog, Since, probes::Readiness},
     metrics::Metrics,
     reload::{self, KeyFile, Reloader},
     shutdown::Signals,
@@ -214,13 +214,12 @@ impl App {
                 metrics: metrics.clone(),
                 since: Since(clock.wall()),
             },
-            Listener::Public,
             addr.ip(),
             Arc::clone(&clock),
             readiness.clone(),
             &metrics,
         );
-        let public = bind(Listener::Public, addr, workers, shutdown_grace, public)?;
+        let public = bind(addr, workers, shutdown_grace, public)?;
         let admin = RequestLog::new(
             Admin {
                 service,
@@ -228,13 +227,12 @@ impl App {
                 readiness: readiness.clone(),
                 alert_below,
             },
-            Listener::Admin,
             admin_addr.ip(),
             Arc::clone(&clock),
             readiness.clone(),
             &metrics,
         );
-        let admin = bind(Listener::Admin, admin_addr, 1, shutdown_grace, admin)?;
+        let admin = bind(admin_addr, 1, shutdown_grace, admin)?;
         for warning in &config.warnings {
             warn!(event = "configuration", "{warning}");
         }

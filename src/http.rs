@@ -84,8 +84,11 @@ pub struct Admin {
     pub alert_below: AlertBelow,
 }
 
-/// What can be asked on a listener that answers from an `S`: GET and HEAD, each.
+/// What can be asked on the listener that answers from this: GET and HEAD, each.
 pub trait Routes: Sized + 'static {
+    /// Which listener that is.
+    const LISTENER: Listener;
+
     /// Patterns and handlers, those asked most often first. The last segment of
     /// a pattern may be a parameter.
     const TABLE: &'static [Route<Self>];
@@ -95,6 +98,8 @@ pub trait Routes: Sized + 'static {
 pub type Route<S> = (&'static str, fn(&S, Call<'_>) -> Answer);
 
 impl Routes for Public {
+    const LISTENER: Listener = Listener::Public;
+
     const TABLE: &'static [Route<Self>] = &[
         ("/balance", balance::get_balance),
         // D7's own path.
@@ -111,6 +116,8 @@ impl Routes for Public {
 }
 
 impl Routes for Admin {
+    const LISTENER: Listener = Listener::Admin;
+
     const TABLE: &'static [Route<Self>] = &[
         ("/metrics", figures::get_metrics),
         ("/livez", |_, _| probes::get_livez()),

@@ -208,8 +208,8 @@ class Report:
         if PRODUCT in bench.first:
             self.at_most("start to first answer", 50, median(bench.first[PRODUCT]), 1, " ms")
         if bench.cold:
-            text = f"slowest of 200 cold callers (of {len(bench.cold)} times; median)"
-            self.at_most(f"{text} where D7 takes 300 ms", 330, median(bench.cold), 1, " ms")
+            text = f"slowest of 200 cold callers in {len(bench.cold)} times"
+            self.at_most(f"{text} where D7 takes 300 ms", 330, max(bench.cold), 1, " ms")
         for trial, (one, other) in {"keys": ("10 000", "10"), "clients": ("64", "1")}.items():
             if trial in bench.rounds:
                 moved = self.ratio(trial, one, other, "cpu_per_hit") - 1

@@ -112,13 +112,13 @@ class Subject(Program):
     def ask(self, key=None, etag=None):
         return ask(self.port, key, etag)
 
-    def first_answer(self, key):
-        """Connects until it answers, and the answer."""
+    def first_answer(self, key, status=200):
+        """Connects until it answers so, and the answer."""
         deadline = time.monotonic() + PATIENCE
         while True:
             with contextlib.suppress(OSError):
                 answer = self.ask(key)
-                if answer.status == 200:
+                if answer.status == status:
                     return answer
             self.check_alive()
             if time.monotonic() > deadline:
@@ -149,7 +149,7 @@ class Product(Subject):
         super().__init__(name, [executable, "serve"], cores, env=env, log=log)
 
     def lost_lines(self):
-        """The log lines that were lost since their reader was too slow."""
+        """The log lines that were lost."""
         return self.figure("d7b_log_lines_dropped_total ")
 
     def waited(self):

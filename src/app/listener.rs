@@ -47,13 +47,12 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// Binds a listener whose requests go to `log`.
 pub(super) fn bind<S: Routes + Send + Sync>(
-    listener: Listener,
     addr: SocketAddr,
     workers: usize,
     grace: Duration,
     log: RequestLog<S>,
 ) -> Result<Bound, BindError> {
-    let (name, variable) = match listener {
+    let (name, variable) = match S::LISTENER {
         Listener::Public => ("public", "SERVER_ADDR"),
         Listener::Admin => ("admin", "ADMIN_ADDR"),
     };

@@ -7,7 +7,7 @@
 
 mod table;
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use actix_web::{
     HttpResponse,
@@ -191,7 +191,7 @@ impl ApiError {
 #[derive(Serialize)]
 struct Body<'a> {
     #[serde(rename = "type")]
-    kind: fmt::Arguments<'a>,
+    kind: std::fmt::Arguments<'a>,
     title: &'static str,
     status: u16,
     detail: &'static str,
@@ -218,11 +218,3 @@ fn to_json(body: &Body<'_>) -> Bytes {
 fn round_up(left: Duration) -> u64 {
     (left.as_secs() + u64::from(left.subsec_nanos() > 0)).max(1)
 }
-
-impl fmt::Display for ApiError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code().as_str())
-    }
-}
-
-impl std::error::Error for ApiError {}

@@ -67,7 +67,6 @@ pub enum Listener {
 /// The front of one listener.
 pub struct RequestLog<S> {
     state: S,
-    listener: Listener,
     is_loopback: bool,
     clock: Arc<dyn Clock>,
     readiness: Readiness,
@@ -85,7 +84,6 @@ impl<S: Routes> RequestLog<S> {
     /// The front of a listener that is bound to `ip` and answers from `state`.
     pub fn new(
         state: S,
-        listener: Listener,
         ip: IpAddr,
         clock: Arc<dyn Clock>,
         readiness: Readiness,
@@ -93,7 +91,6 @@ impl<S: Routes> RequestLog<S> {
     ) -> Self {
         Self {
             state,
-            listener,
             is_loopback: ip.is_loopback(),
             clock,
             readiness,
@@ -135,9 +132,8 @@ impl<S: Routes> RequestLog<S> {
                 facts,
             };
             // Nothing outside of this panics, whatever the request. What a panic
-            // leaves half done is not used again: the request is
-            // gone with it, facts are noted in one step, and shared state is
-            // replaced whole.
+            // leaves half done is not used again: the request is gone with it,
+            // facts are noted in one step, and shared state is replaced whole.
             catch_unwind(AssertUnwindSafe(|| answer(&self.state, route, call)))
                 .unwrap_or_else(|_| ApiError::Internal.into())
         };
@@ -188,7 +184,7 @@ impl<S: Routes> RequestLog<S> {
         let code = code.map(Code::as_str);
         let cache = facts.cache.map(|outcome| outcome.part.as_str());
 
-        if self.listener == Listener::Public {
+        if S::LISTENER == Listener::Public {
             // A key that has ended has a caller, too, whom it counts for nothing.
             let accepted = caller.filter(|_| denial.is_none());
             accepted
@@ -227,7 +223,7 @@ impl<S: Routes> RequestLog<S> {
                 )
             };
         }
-        match self.listener {
+        match S::LISTENER {
             Listener::Public => event!(info),
             Listener::Admin => event!(debug),
         }
@@ -288,7 +284,7 @@ impl<S: Routes> Drop for Waiting<S> {
             exchange,
             is_over,
         } = self;
-        if *is_over || log.listener == Listener::Admin {
+        if *is_over || S::LISTENER == Listener::Admin {
             return;
         }
         log.metrics.abandoned();

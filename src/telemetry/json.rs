@@ -264,29 +264,14 @@ impl Write for Escaping<'_> {
 #[cfg(test)]
 mod tests {
     use std::{
-        io,
-        sync::{Arc, Mutex},
+        sync::Arc,
         time::{Duration, SystemTime},
     };
 
     use serde_json::{Value, json};
 
     use super::{Json, is_plain};
-    use crate::clock::ManualClock;
-
-    #[derive(Clone, Default)]
-    struct Buffer(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Buffer {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::{clock::ManualClock, telemetry::writer::tests::Written};
 
     #[test]
     fn what_needs_escaping_is_found_wherever_it_stands() {
@@ -310,8 +295,8 @@ mod tests {
 
     #[test]
     fn an_event_is_one_line_of_json_whatever_it_holds() {
-        let buffer = Buffer::default();
-        let writer = buffer.clone();
+        let written = Written::default();
+        let writer = written.clone();
         let noon = SystemTime::UNIX_EPOCH + Duration::from_micros(1_795_435_200_000_045);
         let subscriber = tracing_subscriber::fmt()
             .event_format(Json::new(Arc::new(ManualClock::new(noon))))
@@ -332,7 +317,7 @@ mod tests {
             );
         });
 
-        let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
+        let text = written.text();
         assert_eq!(text.matches('\n').count(), 1, "{text}");
         assert!(!text.contains(['\u{1b}', '\u{9b}']), "{text}");
         let line: Value = serde_json::from_str(&text).unwrap();

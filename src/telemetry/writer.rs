@@ -208,7 +208,7 @@ impl Drop for WriterGuard {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::{
         collections::VecDeque,
         io::{self, ErrorKind, Write},
@@ -220,11 +220,12 @@ mod tests {
 
     use super::{LineWriter, Shared};
 
+    /// What has been written.
     #[derive(Clone, Default)]
-    struct Written(Arc<Mutex<Vec<u8>>>);
+    pub(in crate::telemetry) struct Written(Arc<Mutex<Vec<u8>>>);
 
     impl Written {
-        fn text(&self) -> String {
+        pub(in crate::telemetry) fn text(&self) -> String {
             String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
         }
     }

@@ -16,7 +16,7 @@ use d7_balance::{
         AccountId, decision::Lifetimes, memory::MemoryCache, refresher, service::BalanceService,
     },
     clock::{Clock, ManualClock, SystemClock},
-    http::{Admin, AlertBelow, Listener, RequestLog, probes::Readiness},
+    http::{Admin, AlertBelow, RequestLog, probes::Readiness},
     metrics::Metrics,
     shutdown::Signal,
     simulator::{BALANCE, Step, answer},
@@ -246,7 +246,7 @@ fn starting() -> (SocketAddr, mpsc::Sender<()>, thread::JoinHandle<()>) {
             readiness: readiness.clone(),
             alert_below: AlertBelow::default(),
         };
-        let log = RequestLog::new(admin, Listener::Admin, loopback, clock, readiness, &metrics);
+        let log = RequestLog::new(admin, loopback, clock, readiness, &metrics);
         let log = Arc::new(log);
         actix_rt::System::new().block_on(async {
             let server = HttpServer::new(move || {

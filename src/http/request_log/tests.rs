@@ -33,6 +33,7 @@ impl Panicking {
 }
 
 impl Routes for Panicking {
+    const LISTENER: Listener = Listener::Public;
     const TABLE: &'static [Route<Self>] = &[
         ("/at-once/{of}", Self::at_once),
         ("/later/{of}", Self::later),
@@ -82,7 +83,6 @@ fn a_panic_takes_nothing_away_that_was_known_of_the_request() {
         let caller = keys.authenticate(new.key.expose_secret(), clock.wall());
         let log = Arc::new(RequestLog::new(
             Panicking(caller.ok().unwrap()),
-            Listener::Public,
             [127, 0, 0, 1].into(),
             clock,
             Readiness::default(),
