@@ -42,13 +42,13 @@ use actix_web::{HttpResponse, http::Method};
 use futures_util::future::LocalBoxFuture;
 use percent_encoding::percent_decode_str;
 
-use self::{balance::Outcome, probes::Readiness, problem::ApiError, request_log::RequestFacts};
 pub use self::{
     balance::respond,
     figures::AlertBelow,
     request_log::{Listener, RequestLog},
     status::Since,
 };
+use self::{probes::Readiness, problem::ApiError, request_log::RequestFacts};
 use crate::{
     balance::service::BalanceService,
     callers::KeyTable,
@@ -84,34 +84,53 @@ pub struct Admin {
     pub alert_below: AlertBelow,
 }
 
-/// What can be asked on the listener that answers from this: GET and HEAD, each.
+/// What can be asked on the listener that answers from this.
 pub trait Routes: Sized + 'static {
     /// Which listener that is.
     const LISTENER: Listener;
 
-    /// Patterns and handlers, those asked most often first. The last segment of
-    /// a pattern may be a parameter.
+    /// Those asked most often first.
     const TABLE: &'static [Route<Self>];
 }
 
-/// A pattern and what answers it.
-pub type Route<S> = (&'static str, fn(&S, Call<'_>) -> Answer);
+/// A pattern, whose last segment may be a parameter, and what answers it.
+pub struct Route<S: 'static> {
+    pattern: &'static str,
+    /// The value of `Allow`.
+    allow: &'static str,
+    /// GET answers HEAD, too.
+    handlers: &'static [(Method, Handler<S>)],
+}
+
+/// Answers a request.
+type Handler<S> = fn(&S, Call<'_>) -> Answer;
+
+/// The route that answers GET and HEAD, and nothing else.
+macro_rules! get {
+    ($pattern:literal, $handler:expr) => {
+        Route {
+            pattern: $pattern,
+            allow: "GET, HEAD",
+            handlers: &[(Method::GET, $handler)],
+        }
+    };
+}
 
 impl Routes for Public {
     const LISTENER: Listener = Listener::Public;
 
     const TABLE: &'static [Route<Self>] = &[
-        ("/balance", balance::get_balance),
+        get!("/balance", balance::get_balance),
         // D7's own path.
-        ("/messages/v1/balance", balance::get_balance),
-        ("/status", status::get_status),
-        ("/openapi.yaml", |_, _| pages::get_openapi()),
-        ("/problems", |_, call| pages::list_problems(&call.request)),
-        ("/problems/{code}", |_, call| {
+        get!("/messages/v1/balance", balance::get_balance),
+        get!("/status", status::get_status),
+        get!("/openapi.yaml", |_, _| pages::get_openapi()),
+        get!("/problems", |_, call| pages::list_problems(&call.request)),
+        get!("/problems/{code}", |_, call| {
             pages::get_problem(&call.request)
         }),
-        ("/livez", |_, _| probes::get_livez()),
-        ("/readyz", |public, _| probes::get_readyz(&public.readiness)),
+        get!("/livez", |_, _| probes::get_livez()),
+        get!("/readyz", |public, _| probes::get_readyz(&public.readiness)),
     ];
 }
 
@@ -119,9 +138,9 @@ impl Routes for Admin {
     const LISTENER: Listener = Listener::Admin;
 
     const TABLE: &'static [Route<Self>] = &[
-        ("/metrics", figures::get_metrics),
-        ("/livez", |_, _| probes::get_livez()),
-        ("/readyz", |admin, _| probes::get_readyz(&admin.readiness)),
+        get!("/metrics", figures::get_metrics),
+        get!("/livez", |_, _| probes::get_livez()),
+        get!("/readyz", |admin, _| probes::get_readyz(&admin.readiness)),
     ];
 }
 
@@ -143,8 +162,15 @@ struct Received {
 pub enum Answer {
     /// The answer.
     Now(Result<HttpResponse, ApiError>),
-    /// A balance that is to be waited for, and what the cache will have done.
-    Later(LocalBoxFuture<'static, Result<(HttpResponse, Outcome), ApiError>>),
+    /// It is to be waited for.
+    Later(LocalBoxFuture<'static, Settled>),
+}
+
+/// An answer that was waited for.
+pub struct Settled {
+    result: Result<HttpResponse, ApiError>,
+    /// Those that were known before, and what was learnt since.
+    facts: RequestFacts,
 }
 
 impl From<HttpResponse> for Answer {
@@ -171,7 +197,7 @@ fn path(request: &Request) -> Cow<'_, str> {
 
 /// The route of `path`.
 fn find<S: Routes>(path: &str) -> Option<&'static Route<S>> {
-    S::TABLE.iter().find(|(pattern, _)| {
+    S::TABLE.iter().find(|Route { pattern, .. }| {
         *pattern == path
             || pattern.rsplit_once('/').is_some_and(|(parent, parameter)| {
                 let segment = path
@@ -185,11 +211,16 @@ fn find<S: Routes>(path: &str) -> Option<&'static Route<S>> {
 
 /// Answers a request of which the route is known, if it has one.
 fn answer<S: Routes>(state: &S, route: Option<&Route<S>>, call: Call<'_>) -> Answer {
-    match route {
-        None => ApiError::NotFound.into(),
-        Some((_, handler)) if [Method::GET, Method::HEAD].contains(call.request.method()) => {
-            handler(state, call)
-        }
-        Some(_) => ApiError::MethodNotAllowed { allow: "GET, HEAD" }.into(),
+    let Some(route) = route else {
+        return ApiError::NotFound.into();
+    };
+    let method = match call.request.method() {
+        &Method::HEAD => &Method::GET,
+        method => method,
+    };
+    let handler = route.handlers.iter().find(|(known, _)| known == method);
+    match handler {
+        Some((_, handler)) => handler(state, call),
+        None => ApiError::MethodNotAllowed { allow: route.allow }.into(),
     }
 }

@@ -12,7 +12,7 @@ use actix_web::{
 };
 
 use super::{
-    Answer, Call, Public,
+    Answer, Call, Public, Settled,
     auth::{Authenticated, authenticate},
     directives,
     header_text::HeaderText,
@@ -23,7 +23,7 @@ use super::{
 use crate::balance::{
     decision::Detail,
     refresher::Part,
-    service::{CacheStatus, Now, Reason, Served, Way},
+    service::{CacheStatus, Now, Reason, Refused, Served, Way},
 };
 
 /// Answers the balance, from the store or by way of a refresh.
@@ -48,17 +48,24 @@ pub(super) fn get_balance(public: &Public, mut call: Call<'_>) -> Answer {
         Now::Answer(Err(refused)) => ApiError::NoBalance(refused).into(),
         Now::Wait => {
             let (service, readiness) = (public.service.clone(), public.readiness.clone());
+            let mut facts = facts.clone();
             Answer::Later(Box::pin(async move {
-                let served = service.get(&asked).await.map_err(|refused| {
-                    match (&refused.reason, readiness.phase()) {
-                        // A second signal ends the refresher before those who
-                        // wait for it.
-                        (Reason::Broken, Phase::ShuttingDown) => ApiError::ShuttingDown,
-                        _ => ApiError::NoBalance(refused),
+                let served = service.get(&asked).await;
+                let result = match served {
+                    Ok(served) => {
+                        let answer = respond(request.headers(), &served);
+                        facts.cache = Some(Outcome::of(&served));
+                        Ok(answer)
                     }
-                })?;
-                let answer = respond(request.headers(), &served);
-                Ok((answer, Outcome::of(&served)))
+                    // A second signal ends the refresher before those who wait
+                    // for it.
+                    Err(Refused {
+                        reason: Reason::Broken,
+                        ..
+                    }) if readiness.phase() == Phase::ShuttingDown => Err(ApiError::ShuttingDown),
+                    Err(refused) => Err(ApiError::NoBalance(refused)),
+                };
+                Settled { result, facts }
             }))
         }
     }
@@ -131,7 +138,7 @@ fn render(status: &CacheStatus) -> HeaderText {
 
 /// What the cache did for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outcome {
+pub(super) struct Outcome {
     pub(super) part: CachePart,
     /// Why nothing newer was answered, one of [`stale_reasons`]; none where the
     /// balance was fresh.

@@ -39,8 +39,8 @@ use self::{
     trace::TraceParent,
 };
 use super::{
-    Answer, Call, Received, Routes, answer,
-    balance::{CachePart, Outcome, stale_reasons},
+    Answer, Call, Received, Routes, Settled, answer,
+    balance::{CachePart, stale_reasons},
     find,
     host::is_local,
     path,
@@ -118,7 +118,7 @@ impl<S: Routes> RequestLog<S> {
             method: request.method().clone(),
             unread: Unread::of(&mut request),
             facts: RequestFacts {
-                route: route.map(|(pattern, _)| *pattern),
+                route: route.map(|route| route.pattern),
                 ..RequestFacts::default()
             },
         };
@@ -258,19 +258,15 @@ struct Waiting<S: Routes> {
 }
 
 impl<S: Routes> Waiting<S> {
-    async fn until(
-        mut self,
-        later: impl Future<Output = Result<(HttpResponse, Outcome), ApiError>>,
-    ) -> Answered {
+    async fn until(mut self, later: impl Future<Output = Settled>) -> Answered {
         // As in `handle`.
         let answered = AssertUnwindSafe(later).catch_unwind().await;
         self.is_over = true;
         let result = match answered {
-            Ok(Ok((response, outcome))) => {
-                self.exchange.facts.cache = Some(outcome);
-                Ok(response)
+            Ok(settled) => {
+                self.exchange.facts = settled.facts;
+                settled.result
             }
-            Ok(Err(error)) => Err(error),
             Err(_) => Err(ApiError::Internal),
         };
         Ok(self.log.finish(&mut self.exchange, result))

@@ -7,7 +7,7 @@ use crate::{
 
 /// What is learnt of a request, for the headers of its answer, its log event
 /// and the figures.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(crate) struct RequestFacts {
     /// The pattern of its route.
     pub(in crate::http) route: Option<&'static str>,

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use secrecy::ExposeSecret;
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::{Listener, RequestLog};
+use super::{Listener, Method, RequestLog};
 use crate::{
     callers::{Caller, KeyRecord, KeyTable, key::NewKey},
     clock::{Clock, ManualClock},
@@ -35,8 +35,16 @@ impl Panicking {
 impl Routes for Panicking {
     const LISTENER: Listener = Listener::Public;
     const TABLE: &'static [Route<Self>] = &[
-        ("/at-once/{of}", Self::at_once),
-        ("/later/{of}", Self::later),
+        Route {
+            pattern: "/at-once/{of}",
+            allow: "GET, HEAD",
+            handlers: &[(Method::GET, Self::at_once)],
+        },
+        Route {
+            pattern: "/later/{of}",
+            allow: "GET, HEAD",
+            handlers: &[(Method::GET, Self::later)],
+        },
     ];
 }
 
