@@ -9,6 +9,7 @@
 //! lie on a mount that hangs.
 
 mod key_file;
+mod watched;
 
 use std::{sync::Arc, time::Duration};
 

@@ -64,9 +64,16 @@ impl Text {
 
     /// What tells it from another.
     pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(self.0.as_bytes())
+    }
+}
+
+impl Fingerprint {
+    /// That of `text`.
+    pub fn of(text: &[u8]) -> Self {
         let mut bytes = [0; 32];
-        bytes.copy_from_slice(digest::digest(&SHA256, self.0.as_bytes()).as_ref());
-        Fingerprint(bytes)
+        bytes.copy_from_slice(digest::digest(&SHA256, text).as_ref());
+        Self(bytes)
     }
 }
 

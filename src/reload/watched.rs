@@ -1,0 +1,122 @@
+//! A file that is read again and again, and when a change of it counts.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tokio::task::JoinHandle;
+
+use crate::callers::file::text::Fingerprint;
+
+/// How often something new may be seen before it counts although it goes on
+/// changing: it has to be in force when the interval ends.
+const MOST_CHANGES: u32 = 2;
+
+/// How long a file may take to be read before that is told.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A file, and what was last made of it.
+pub(super) struct WatchedFile<T> {
+    path: PathBuf,
+    read: fn(&Path) -> io::Result<T>,
+    identify: fn(&T) -> Fingerprint,
+    /// What was last believed.
+    judged: Seen,
+    /// What was seen since, and how often something new was.
+    unsettled: Option<(Seen, u32)>,
+    reading: Option<JoinHandle<Read<T>>>,
+}
+
+/// The file as it was read once, or why it could not be.
+pub(super) type Read<T> = Result<T, String>;
+
+/// What tells one reading from another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Seen {
+    Text(Fingerprint),
+    Unreadable(String),
+}
+
+/// What a look at a file finds.
+pub(super) enum Look<T> {
+    /// What was last believed.
+    Known,
+    /// Something new that may be half of what it is to be.
+    Unsettled,
+    /// Something new that is to be believed.
+    New(Read<T>),
+}
+
+impl<T: Send + 'static> WatchedFile<T> {
+    /// The file at `path`, which held `in_force` when it was last read.
+    pub(super) fn new(
+        path: PathBuf,
+        in_force: Fingerprint,
+        read: fn(&Path) -> io::Result<T>,
+        identify: fn(&T) -> Fingerprint,
+    ) -> Self {
+        Self {
+            path,
+            read,
+            identify,
+            judged: Seen::Text(in_force),
+            unsettled: None,
+            reading: None,
+        }
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads it, and believes a change that is whole as far as one can tell: one
+    /// that somebody has ordered to be taken, or one that is there twice.
+    pub(super) async fn look(&mut self, is_ordered: bool) -> Look<T> {
+        let read = self.read().await;
+        let seen = match &read {
+            Ok(text) => Seen::Text((self.identify)(text)),
+            Err(problem) => Seen::Unreadable(problem.clone()),
+        };
+        let is_known = seen == self.judged;
+        if is_known || is_ordered {
+            self.unsettled = None;
+        } else if !self.is_settled(&seen) {
+            return Look::Unsettled;
+        }
+        if is_known {
+            return Look::Known;
+        }
+        self.judged = seen;
+        Look::New(read)
+    }
+
+    /// Half of a file may be a good one: who writes it in place is given time.
+    fn is_settled(&mut self, seen: &Seen) -> bool {
+        let changes = match self.unsettled.take() {
+            Some((last, _)) if last == *seen => return true,
+            Some((_, MOST_CHANGES)) => return true,
+            Some((_, changes)) => changes + 1,
+            None => 0,
+        };
+        self.unsettled = Some((seen.clone(), changes));
+        false
+    }
+
+    async fn read(&mut self) -> Read<T> {
+        let (path, read) = (self.path.clone(), self.read);
+        let reading = self.reading.get_or_insert_with(|| {
+            actix_rt::task::spawn_blocking(move || {
+                read(&path).map_err(|error| format!("cannot be read: {error}"))
+            })
+        });
+        // One that hangs is left to itself, and no second one is begun.
+        let Ok(ended) = tokio::time::timeout(PATIENCE, &mut *reading).await else {
+            return Err("reading it takes too long".to_owned());
+        };
+        self.reading = None;
+        ended.unwrap_or_else(|_| Err("reading it panicked".to_owned()))
+    }
+}
