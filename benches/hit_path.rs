@@ -24,9 +24,10 @@ use d7_balance::{
         KeyRecord, KeyTable,
         key::NewKey,
         limit::{Limiter, RateLimit},
+        session::{Secrets, Sessions},
     },
     clock::{Clock, SystemClock},
-    http::{Public, RequestLog, Since, probes::Readiness, respond},
+    http::{Origins, Public, RequestLog, Since, probes::Readiness, respond},
     metrics::Metrics,
     telemetry::Json,
 };
@@ -145,9 +146,12 @@ fn whole(criterion: &mut Criterion) {
     let metrics = Metrics::new(None);
     let (table, key) = keys(&clock, &metrics);
     let readiness = Readiness::default();
+    let random = Secrets::random().expect("the system has random bytes");
     let public = Public {
         service: service(&clock),
         keys: Arc::new(table),
+        sessions: Arc::new(Sessions::new(random, Duration::from_secs(3600))),
+        origins: Origins::new(Vec::new()),
         clock: Arc::clone(&clock),
         readiness: readiness.clone(),
         metrics: metrics.clone(),
@@ -156,6 +160,7 @@ fn whole(criterion: &mut Criterion) {
     let log = Arc::new(RequestLog::new(
         public,
         [127, 0, 0, 1].into(),
+        None,
         clock,
         readiness,
         &metrics,

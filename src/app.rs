@@ -27,12 +27,12 @@ use crate::{
         service::BalanceService,
         source::{BalanceSource, FailureKind},
     },
-    callers::KeyTable,
+    callers::{KeyTable, session::Sessions},
     clock::{Clock, SystemClock},
-    config::{Cache, Server as ServerConfig},
-    http::{Admin, AlertBelow, Public, RequestLog, Since, probes::Readiness},
+    config::{Browsers, Cache, Server as ServerConfig},
+    http::{Admin, AlertBelow, Cors, Origins, Public, RequestLog, Since, probes::Readiness},
     metrics::Metrics,
-    reload::{self, KeyFile, Reloader},
+    reload::{self, KeyFile, Reloader, SecretsFile},
     shutdown::Signals,
     upstream::D7Client,
 };
@@ -110,6 +110,7 @@ impl App {
             config,
             keys,
             default_limit,
+            secrets,
             tokens,
             endpoint,
             alerts: plan,
@@ -174,7 +175,25 @@ impl App {
             metrics.clone(),
         );
         let key_table = Arc::new(key_table);
+        let Browsers {
+            session_ttl,
+            public_origins,
+            cors_origins,
+            session_secret_file,
+        } = config.browsers;
+        let sessions = Arc::new(Sessions::new(secrets.secrets, session_ttl));
+        if session_secret_file.is_none() {
+            info!(
+                event = "session_secret_random",
+                "D7B_SESSION_SECRET_FILE is not set: sessions end with this process, and no other replica knows them"
+            );
+        }
         let reloader = Reloader {
+            secrets: secrets.file.map(|(path, in_force)| {
+                let metrics = metrics.for_reloads("session_secrets", &reload::OUTCOMES);
+                let sessions = Arc::clone(&sessions);
+                SecretsFile::new(path, in_force, sessions, metrics, Arc::clone(&clock))
+            }),
             keys: keys.file.map(|(path, in_force)| {
                 let metrics = metrics.for_reloads("keys", &reload::OUTCOMES);
                 KeyFile::new(
@@ -209,12 +228,15 @@ impl App {
             Public {
                 service: service.clone(),
                 keys: key_table,
+                sessions,
+                origins: Origins::new(public_origins),
                 clock: Arc::clone(&clock),
                 readiness: readiness.clone(),
                 metrics: metrics.clone(),
                 since: Since(clock.wall()),
             },
             addr.ip(),
+            Cors::new(cors_origins),
             Arc::clone(&clock),
             readiness.clone(),
             &metrics,
@@ -228,6 +250,7 @@ impl App {
                 alert_below,
             },
             admin_addr.ip(),
+            None,
             Arc::clone(&clock),
             readiness.clone(),
             &metrics,

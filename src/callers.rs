@@ -6,11 +6,14 @@
 //!
 //! The table is replaced whole while requests are served ([`KeyTable::replace`]):
 //! what a client has used of its limit, and its counters, go over to the next.
+//!
+//! [`session`] has a browser ask with a cookie that stands for a key.
 
 mod client;
 pub mod file;
 pub mod key;
 pub mod limit;
+pub mod session;
 
 use std::{
     collections::HashMap,
@@ -58,6 +61,10 @@ impl Key {
         let is_same_client = self.client.name() == other.client.name();
         is_same_client && self.digest == other.digest && self.expires == other.expires
     }
+
+    fn has_ended(&self, now: SystemTime) -> bool {
+        self.expires.is_some_and(|end| end <= now)
+    }
 }
 
 impl Caller {
@@ -69,6 +76,13 @@ impl Caller {
     /// The key's public part.
     pub fn key_id(&self) -> &KeyId {
         &self.0.id
+    }
+
+    /// The first 8 bytes of the key's digest.
+    fn mark(&self) -> String {
+        let mut digest = self.0.digest.to_string();
+        digest.truncate(16);
+        digest
     }
 }
 
@@ -88,17 +102,32 @@ pub enum Denial {
     WrongSecret,
     /// The key has ended.
     Expired,
+    /// A session's cookie from another site, or from who knows where.
+    CrossSite,
+    /// It is no session that this service has signed.
+    SessionInvalid,
+    /// The session's time is over.
+    SessionExpired,
+    /// Somebody has signed out of the session.
+    SessionEnded,
+    /// The key of the session is revoked, changed or has ended.
+    SessionKey,
 }
 
 impl Denial {
     /// Every reason.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 11] = [
         Self::Missing,
         Self::Ambiguous,
         Self::Malformed,
         Self::Unknown,
         Self::WrongSecret,
         Self::Expired,
+        Self::CrossSite,
+        Self::SessionInvalid,
+        Self::SessionExpired,
+        Self::SessionEnded,
+        Self::SessionKey,
     ];
 
     /// The word for the log and the metrics.
@@ -110,6 +139,27 @@ impl Denial {
             Self::Unknown => "unknown",
             Self::WrongSecret => "wrong_secret",
             Self::Expired => "expired",
+            Self::CrossSite => "cross_site",
+            Self::SessionInvalid => "session_invalid",
+            Self::SessionExpired => "session_expired",
+            Self::SessionEnded => "session_ended",
+            Self::SessionKey => "session_key",
+        }
+    }
+
+    /// Whether it is about a session, which is over then in any case.
+    pub fn is_of_session(self) -> bool {
+        match self {
+            Self::SessionInvalid | Self::SessionExpired | Self::SessionEnded | Self::SessionKey => {
+                true
+            }
+            Self::Missing
+            | Self::Ambiguous
+            | Self::Malformed
+            | Self::Unknown
+            | Self::WrongSecret
+            | Self::Expired
+            | Self::CrossSite => false,
         }
     }
 }
@@ -252,11 +302,15 @@ impl KeyTable {
     /// The keys that have ended by `now`, in the order of their ids.
     pub fn ended(&self, now: SystemTime) -> Vec<Caller> {
         let keys = self.keys.load();
-        let has_ended = |key: &&Arc<Key>| key.expires.is_some_and(|end| end <= now);
-        let ended = keys.values().filter(has_ended);
+        let ended = keys.values().filter(|key| key.has_ended(now));
         let mut ended: Vec<_> = ended.cloned().map(Caller).collect();
         ended.sort_by(|one, other| one.key_id().as_str().cmp(other.key_id().as_str()));
         ended
+    }
+
+    /// The holder of the key `id`, whoever asks.
+    fn find(&self, id: KeyId) -> Option<Caller> {
+        self.keys.load().get(&id).cloned().map(Caller)
     }
 
     /// Says whose key `presented` is.
@@ -277,7 +331,7 @@ impl KeyTable {
             return Err(Denial::WrongSecret.into());
         }
         let caller = Caller(Arc::clone(key));
-        if key.expires.is_some_and(|end| end <= now) {
+        if key.has_ended(now) {
             return Err(Denied {
                 reason: Denial::Expired,
                 caller: Some(caller),

@@ -6,6 +6,7 @@
 //! same list. Each section of the settings has a file of its own.
 
 mod alerts;
+mod browsers;
 mod cache;
 mod report;
 mod server;
@@ -22,6 +23,7 @@ use serde::{Deserialize, de::IgnoredAny};
 use self::value::Reader;
 pub use self::{
     alerts::{Alerts, Webhook},
+    browsers::Browsers,
     cache::Cache,
     server::Server,
     upstream::Upstream,
@@ -42,6 +44,8 @@ pub struct Config {
     pub rate_limit: Option<String>,
     /// `D7B_RELOAD_INTERVAL`, 100 ms to 10 s.
     pub reload_interval: Duration,
+    /// Sessions, and where pages may come from.
+    pub browsers: Browsers,
     /// D7.
     pub upstream: Upstream,
     /// How long a balance is good for what.
@@ -142,6 +146,10 @@ struct RawEnv {
     keys: Option<SecretString>,
     keys_file: Option<String>,
     rate_limit: Option<String>,
+    session_secret_file: Option<String>,
+    session_ttl: Option<String>,
+    public_origins: Option<String>,
+    cors_origins: Option<String>,
     reload_interval: Option<String>,
     server_addr: Option<String>,
     admin_addr: Option<String>,
@@ -211,6 +219,12 @@ fn check(mut raw: RawEnv, errors: &mut ConfigErrors) -> Config {
     let cache = Cache::check(&mut read, &mut raw);
     let upstream = Upstream::check(&mut read, &mut raw, &mut warnings);
     let alerts = Alerts::check(&mut read, &mut raw);
+    let browsers = Browsers::check(&mut read, &mut raw);
+    if !server.addr.ip().is_loopback() && !browsers.has_tls() {
+        warnings.push(format!(
+            "{PREFIX}SERVER_ADDR is not a loopback address: keys travel in clear unless TLS ends in front of this service; {PREFIX}PUBLIC_ORIGINS with its https:// origin says that it does"
+        ));
+    }
     if alerts.is_any() && !cache.keep_warm {
         warnings.push(format!(
             "{PREFIX}ALERT_* without {PREFIX}CACHE_KEEP_WARM=true: nothing is told while nobody asks for the balance"
@@ -228,6 +242,7 @@ fn check(mut raw: RawEnv, errors: &mut ConfigErrors) -> Config {
         callers: read.one_of("KEYS", raw.keys, "KEYS_FILE", raw.keys_file),
         rate_limit: raw.rate_limit,
         reload_interval,
+        browsers,
         upstream,
         cache,
         alerts,

@@ -2,15 +2,17 @@
 //!
 //! | route | who may | answers |
 //! | --- | --- | --- |
-//! | `GET /balance` | a caller key | the balance |
-//! | `GET /messages/v1/balance` | a caller key | the same: D7's own path |
-//! | `GET /status` | a caller key | what the service knows of balance, token and D7 |
+//! | `GET /balance` | a caller key or a session | the balance |
+//! | `GET /messages/v1/balance` | the same | the same: D7's own path |
+//! | `GET /status` | the same | what the service knows of balance, token and D7 |
+//! | `POST`, `DELETE /session`, `POST /session/end` | pages of our own origin; a caller key | signs in and out |
 //! | `GET /openapi.yaml` | anyone | the interface's description |
 //! | `GET /problems`, `/problems/{code}` | anyone | what each error means |
 //! | `GET /livez`, `/readyz` (both listeners) | anyone | 200 or 503 |
 //! | `GET /metrics` (admin listener only) | anyone | `OpenMetrics` |
 //!
-//! Every GET route answers HEAD. Everything passes through one front,
+//! Every GET route answers HEAD. With [`Cors`], every route answers a preflight.
+//! Everything passes through one front,
 //! [`request_log`], which alone turns an error into an answer.
 //!
 //! # Design
@@ -21,17 +23,21 @@
 
 mod auth;
 mod balance;
+mod cookie;
+mod cors;
 mod directives;
 mod figures;
 mod header_text;
 mod host;
 mod last_known;
+mod origins;
 mod pages;
 mod preconditions;
 pub mod probes;
 pub mod problem;
 mod rate_limit;
 mod request_log;
+mod session;
 mod status;
 mod unread;
 
@@ -44,14 +50,16 @@ use percent_encoding::percent_decode_str;
 
 pub use self::{
     balance::respond,
+    cors::Cors,
     figures::AlertBelow,
+    origins::Origins,
     request_log::{Listener, RequestLog},
     status::Since,
 };
-use self::{probes::Readiness, problem::ApiError, request_log::RequestFacts};
+use self::{probes::Readiness, problem::ApiError, request_log::RequestFacts, unread::Unread};
 use crate::{
     balance::service::BalanceService,
-    callers::KeyTable,
+    callers::{KeyTable, session::Sessions},
     clock::{Clock, MonoTime},
     metrics::Metrics,
 };
@@ -62,6 +70,10 @@ pub struct Public {
     pub service: BalanceService,
     /// The callers.
     pub keys: Arc<KeyTable>,
+    /// Those of them who have signed in with a browser.
+    pub sessions: Arc<Sessions>,
+    /// Where their pages come from.
+    pub origins: Origins,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The process's state.
@@ -124,6 +136,19 @@ impl Routes for Public {
         // D7's own path.
         get!("/messages/v1/balance", balance::get_balance),
         get!("/status", status::get_status),
+        Route {
+            pattern: "/session",
+            allow: "POST, DELETE",
+            handlers: &[
+                (Method::POST, session::begin),
+                (Method::DELETE, session::end),
+            ],
+        },
+        Route {
+            pattern: "/session/end",
+            allow: "POST",
+            handlers: &[(Method::POST, session::end_by_form)],
+        },
         get!("/openapi.yaml", |_, _| pages::get_openapi()),
         get!("/problems", |_, call| pages::list_problems(&call.request)),
         get!("/problems/{code}", |_, call| {
@@ -149,6 +174,8 @@ pub struct Call<'a> {
     request: Request,
     received: Received,
     facts: &'a mut RequestFacts,
+    /// Who reads it takes it from here.
+    body: &'a mut Unread,
 }
 
 /// When a request came, on both clocks.
@@ -171,6 +198,8 @@ pub struct Settled {
     result: Result<HttpResponse, ApiError>,
     /// Those that were known before, and what was learnt since.
     facts: RequestFacts,
+    /// What is left of a body that was taken to be read.
+    body: Unread,
 }
 
 impl From<HttpResponse> for Answer {

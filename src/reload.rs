@@ -1,14 +1,16 @@
-//! Files that change while the service runs: the key file and the token files.
+//! Files that change while the service runs: those of keys, of session secrets
+//! and of tokens.
 //!
 //! They are read and compared, not watched: Kubernetes swaps a link above the
 //! file, and a mount of another machine tells nothing. What is found is in force
-//! within the interval, all of it or none of it. The key file is taken over
+//! within the interval, all of it or none of it. Keys and secrets are taken over
 //! here; the refresher looks at the tokens itself, when it is told to.
 //!
 //! Runs on the main thread. Files are read on threads of their own: they may
 //! lie on a mount that hangs.
 
 mod key_file;
+mod session_secrets;
 mod watched;
 
 use std::{sync::Arc, time::Duration};
@@ -16,11 +18,17 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 use tracing::info;
 
-pub use self::key_file::{KeyFile, OUTCOMES};
+pub use self::{
+    key_file::KeyFile,
+    session_secrets::{SecretsFile, fingerprint},
+};
 use crate::{
     balance::refresher::RefreshHandle,
     clock::{Clock, MonoTime},
 };
+
+/// Every outcome that is counted of a file that is taken over here.
+pub const OUTCOMES: [&str; 2] = ["taken", "refused"];
 
 /// How many looks there are in one interval: one after three quarters of it, and
 /// the others soon after, since a change has to be there twice before it counts.
@@ -30,6 +38,8 @@ const LOOKS: u32 = 4;
 pub struct Reloader {
     /// The key file, where keys are kept in one.
     pub keys: Option<KeyFile>,
+    /// The file of session secrets, where there is one.
+    pub secrets: Option<SecretsFile>,
     /// Who looks at the token files, where there are any.
     pub tokens: Option<RefreshHandle>,
     /// Its time.
@@ -72,18 +82,21 @@ impl Reloader {
             if let Some(keys) = &mut self.keys {
                 keys.look(is_ordered).await;
             }
+            if let Some(secrets) = &mut self.secrets {
+                secrets.look(is_ordered).await;
+            }
         }
     }
 
     fn has_files(&self) -> bool {
-        self.keys.is_some() || self.tokens.is_some()
+        self.keys.is_some() || self.secrets.is_some() || self.tokens.is_some()
     }
 
     fn tell_order(&self) {
         if self.has_files() {
             info!(
                 event = "hangup",
-                "SIGHUP: the files of keys and tokens are read again"
+                "SIGHUP: the files of keys, session secrets and tokens are read again"
             );
         } else {
             info!(

@@ -53,7 +53,10 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("demo", &["app", "callers", "config", "simulator"]),
     ("http", &["balance", "callers", "clock", "metrics"]),
     ("metrics", &[]),
-    ("reload", &["balance", "callers", "clock", "metrics"]),
+    (
+        "reload",
+        &["balance", "callers", "clock", "metrics", "secret_file"],
+    ),
     ("secret_file", &[]),
     ("shutdown", &[]),
     ("simulator", &[]),

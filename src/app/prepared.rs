@@ -20,9 +20,10 @@ use crate::{
             text::{Fingerprint, Text},
         },
         limit::RateLimit,
+        session::Secrets,
     },
     config::{Config, ConfigErrors, Draft, Source, Upstream},
-    secret_file,
+    reload, secret_file,
     upstream::{
         Endpoint, balance_uri, tls,
         token::{self, Place, Places},
@@ -34,6 +35,7 @@ pub struct Prepared {
     pub(super) config: Config,
     pub(super) keys: Keys,
     pub(super) default_limit: Option<RateLimit>,
+    pub(super) secrets: SessionSecrets,
     pub(super) tokens: Tokens,
     pub(super) endpoint: Endpoint,
     pub(super) alerts: Plan,
@@ -42,6 +44,12 @@ pub struct Prepared {
 /// The keys, and the file that they are kept in.
 pub(super) struct Keys {
     pub(super) records: Vec<KeyRecord>,
+    pub(super) file: Option<(PathBuf, Fingerprint)>,
+}
+
+/// What sessions are signed with, and the file that it is kept in.
+pub(super) struct SessionSecrets {
+    pub(super) secrets: Secrets,
     pub(super) file: Option<(PathBuf, Fingerprint)>,
 }
 
@@ -71,6 +79,8 @@ impl Prepared {
             .rate_limit
             .as_deref()
             .and_then(|text| read_limit(text, &mut errors));
+        let secret_file = config.browsers.session_secret_file.as_deref();
+        let secrets = read_secrets(secret_file, &mut errors, &mut warnings);
         let tokens = read_tokens(&config.upstream, &mut errors, &mut warnings);
         let tls = read_roots("CA_FILE", config.upstream.ca_file.as_deref(), &mut errors);
         let alerts = alerts::read(&config, &mut errors, &mut warnings);
@@ -78,8 +88,10 @@ impl Prepared {
         let uri = balance_uri(&config.upstream.base_url)
             .map_err(|error| errors.add("BASE_URL", error))
             .ok();
-        match (keys, tokens, tls, uri) {
-            (Some(keys), Some(tokens), Some(tls), Some(uri)) if errors.is_empty() => {
+        match (keys, secrets, tokens, tls, uri) {
+            (Some(keys), Some(secrets), Some(tokens), Some(tls), Some(uri))
+                if errors.is_empty() =>
+            {
                 config.warnings.extend(tokens.doubts());
                 config.warnings.extend(warnings);
                 Ok(Self {
@@ -91,6 +103,7 @@ impl Prepared {
                     config,
                     keys,
                     default_limit,
+                    secrets,
                     tokens,
                     alerts,
                 })
@@ -143,6 +156,34 @@ fn read_limit(text: &str, errors: &mut ConfigErrors) -> Option<RateLimit> {
         );
     }
     limit
+}
+
+fn read_secrets(
+    path: Option<&Path>,
+    errors: &mut ConfigErrors,
+    warnings: &mut Vec<String>,
+) -> Option<SessionSecrets> {
+    const NAME: &str = "SESSION_SECRET_FILE";
+    let Some(path) = path else {
+        return Secrets::random()
+            .map(|secrets| SessionSecrets {
+                secrets,
+                file: None,
+            })
+            .map_err(|_| errors.add(NAME, "must be set: the system gives no random bytes"))
+            .ok();
+    };
+    let text = secret_file::read(path)
+        .map_err(|error| errors.add(NAME, unreadable(&error)))
+        .ok()?;
+    let secrets = Secrets::parse(&text)
+        .map_err(|error| errors.add(NAME, error))
+        .ok()?;
+    let file = is_regular(path).then(|| (path.to_owned(), reload::fingerprint(&text)));
+    if file.is_none() {
+        warnings.push(read_once(NAME));
+    }
+    Some(SessionSecrets { secrets, file })
 }
 
 fn read_tokens(

@@ -17,6 +17,7 @@ impl Config {
             Some(Source::File(path)) => format!("{PREFIX}{name}_FILE={}", path.display()),
         };
         let (server, upstream, cache) = (&self.server, &self.upstream, &self.cache);
+        let browsers = &self.browsers;
         let format = match self.telemetry.format {
             None => "(pretty on a terminal, else json)",
             Some(LogFormat::Pretty) => "pretty",
@@ -65,6 +66,13 @@ impl Config {
                 "RATE_LIMIT",
                 &self.rate_limit.as_deref().unwrap_or_default(),
             ),
+            set(
+                "SESSION_SECRET_FILE",
+                &path_or(browsers.session_secret_file.as_ref(), ""),
+            ),
+            lasts("SESSION_TTL", browsers.session_ttl),
+            set("PUBLIC_ORIGINS", &browsers.public_origins.join(",")),
+            set("CORS_ORIGINS", &browsers.cors_origins.join(",")),
             lasts("RELOAD_INTERVAL", self.reload_interval),
             set("SERVER_ADDR", &server.addr),
             set("ADMIN_ADDR", &server.admin_addr),

@@ -39,11 +39,6 @@ impl Server {
                 "{PREFIX}ADMIN_ADDR is not a loopback address: the admin listener has no authentication, keep it private"
             ));
         }
-        if !addr.ip().is_loopback() {
-            warnings.push(format!(
-                "{PREFIX}SERVER_ADDR is not a loopback address: keys travel in clear unless TLS ends in front of this service"
-            ));
-        }
         Self {
             addr,
             admin_addr,

@@ -1,4 +1,5 @@
-//! The caller of a request: the one place that reads a credential.
+//! The caller of a request: the one place that reads a credential, a key or the
+//! cookie of a session.
 //!
 //! The reason of a denial goes to the log by way of the call's facts; the caller
 //! is never told. Whoever is known is held to the limit of its client.
@@ -7,14 +8,29 @@ use std::time::SystemTime;
 
 use actix_web::{
     HttpMessage,
-    http::header::{self, HeaderMap},
+    http::header::{self, HeaderMap, HeaderValue},
 };
 
-use super::{Call, Public, problem::ApiError};
+use super::{
+    Call, Public, cookie, origins::Provenance, problem::ApiError, request_log::RequestFacts,
+};
 use crate::callers::{Caller, Denial, Denied, KeyTable};
 
-/// A caller whose key has been accepted, and whose limit allows the request.
-pub(super) struct Authenticated(());
+/// A caller who has been accepted, and whose limit allows the request.
+pub(super) struct Authenticated {
+    pub(super) caller: Caller,
+    pub(super) by: Credential,
+}
+
+/// What a caller has shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Credential {
+    /// A key.
+    Key,
+    /// The cookie of a session. What else a browser sends is its own doing, and
+    /// not the wish of a person.
+    Session,
+}
 
 /// Finds out who calls.
 ///
@@ -24,33 +40,62 @@ pub(super) fn authenticate(
     public: &Public,
     call: &mut Call<'_>,
 ) -> Result<Authenticated, ApiError> {
-    match identify(call.request.headers(), &public.keys, call.received.wall) {
-        Ok(caller) => {
-            let verdict = caller.client().take_request();
-            call.facts.caller = Some(caller);
-            call.facts.verdict = verdict;
-            match verdict.and_then(|verdict| verdict.refused_for_s) {
-                Some(retry_after) => Err(ApiError::RateLimited { retry_after }),
-                None => Ok(Authenticated(())),
-            }
+    match identify(public, call.request.headers(), call.received.wall) {
+        Ok((caller, by)) => {
+            take_request(&caller, call.facts)?;
+            Ok(Authenticated { caller, by })
         }
         Err(Denied { reason, caller }) => {
             call.facts.caller = caller;
             call.facts.denial = Some(reason);
             Err(match reason {
                 Denial::Ambiguous => ApiError::AmbiguousCredential,
+                Denial::CrossSite => ApiError::Forbidden,
                 denial => ApiError::Unauthorized(denial),
             })
         }
     }
 }
 
-fn identify(headers: &HeaderMap, keys: &KeyTable, now: SystemTime) -> Result<Caller, Denied> {
-    let mut headers = headers.get_all(header::AUTHORIZATION);
-    let header = headers.next().ok_or(Denial::Missing)?;
-    if headers.next().is_some() {
-        return Err(Denial::Ambiguous.into());
+/// Notes who has called, and takes the request out of the client's limit.
+///
+/// # Errors
+/// Where that is reached.
+pub(super) fn take_request(caller: &Caller, facts: &mut RequestFacts) -> Result<(), ApiError> {
+    let verdict = caller.client().take_request();
+    facts.caller = Some(caller.clone());
+    facts.verdict = verdict;
+    match verdict.and_then(|verdict| verdict.refused_for_s) {
+        Some(retry_after) => Err(ApiError::RateLimited { retry_after }),
+        None => Ok(()),
     }
+}
+
+fn identify(
+    public: &Public,
+    headers: &HeaderMap,
+    now: SystemTime,
+) -> Result<(Caller, Credential), Denied> {
+    let mut keys = headers.get_all(header::AUTHORIZATION);
+    let credentials = (keys.next(), keys.next(), cookie::session_in(headers));
+    match credentials {
+        (None, _, None) => Err(Denial::Missing.into()),
+        (Some(key), None, None) => {
+            let caller = by_key(key, &public.keys, now)?;
+            Ok((caller, Credential::Key))
+        }
+        (None, _, Some(session)) => {
+            if public.origins.of_reading(headers) == Provenance::Foreign {
+                return Err(Denial::CrossSite.into());
+            }
+            let caller = public.sessions.resume(session, &public.keys, now)?;
+            Ok((caller, Credential::Session))
+        }
+        (Some(_), _, _) => Err(Denial::Ambiguous.into()),
+    }
+}
+
+fn by_key(header: &HeaderValue, keys: &KeyTable, now: SystemTime) -> Result<Caller, Denied> {
     let presented = bearer(header.as_bytes()).ok_or(Denial::Missing)?;
     // A key is ASCII: what cannot be read as text cannot be one.
     let presented = std::str::from_utf8(presented).map_err(|_| Denial::Malformed)?;

@@ -13,22 +13,23 @@ use actix_web::{
 
 use super::{
     Answer, Call, Public, Settled,
-    auth::{Authenticated, authenticate},
+    auth::{Authenticated, Credential, authenticate},
     directives,
     header_text::HeaderText,
     preconditions,
     probes::Phase,
     problem::ApiError,
+    unread::Unread,
 };
 use crate::balance::{
-    decision::Detail,
+    decision::{Asked, Detail},
     refresher::Part,
     service::{CacheStatus, Now, Reason, Refused, Served, Way},
 };
 
 /// Answers the balance, from the store or by way of a refresh.
 pub(super) fn get_balance(public: &Public, mut call: Call<'_>) -> Answer {
-    let _caller: Authenticated = match authenticate(public, &mut call) {
+    let Authenticated { by, .. } = match authenticate(public, &mut call) {
         Ok(caller) => caller,
         Err(error) => return error.into(),
     };
@@ -36,8 +37,13 @@ pub(super) fn get_balance(public: &Public, mut call: Call<'_>) -> Answer {
         request,
         received,
         facts,
+        ..
     } = call;
-    let asked = directives::asked(request.headers());
+    let asked = match by {
+        Credential::Key => directives::asked(request.headers()),
+        // Browsers add directives by themselves.
+        Credential::Session => Asked::default(),
+    };
     match public.service.get_now(&asked, received.mono) {
         Now::Answer(Ok(served)) => {
             let answer = respond(request.headers(), &served);
@@ -65,7 +71,11 @@ pub(super) fn get_balance(public: &Public, mut call: Call<'_>) -> Answer {
                     }) if readiness.phase() == Phase::ShuttingDown => Err(ApiError::ShuttingDown),
                     Err(refused) => Err(ApiError::NoBalance(refused)),
                 };
-                Settled { result, facts }
+                Settled {
+                    result,
+                    facts,
+                    body: Unread::Nothing,
+                }
             }))
         }
     }

@@ -20,7 +20,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 pub use self::table::{Code, Entry, INTERNAL, Retry};
-use super::last_known::LastKnown;
+use super::{cookie, last_known::LastKnown};
 use crate::{
     balance::{
         service::{Reason, Refused},
@@ -37,6 +37,16 @@ pub enum ApiError {
     Unauthorized(Denial),
     /// Two credentials.
     AmbiguousCredential,
+    /// A body that cannot be read.
+    UnreadableBody,
+    /// A browser's request from elsewhere.
+    Forbidden,
+    /// A body that takes too long to come.
+    RequestTimeout,
+    /// A body that is too large.
+    ContentTooLarge,
+    /// A body of another kind.
+    UnsupportedMediaType,
     /// Nothing is here.
     NotFound,
     /// Not with this method.
@@ -65,7 +75,11 @@ impl ApiError {
     /// The row that it belongs to.
     pub fn code(&self) -> Code {
         match self {
-            Self::AmbiguousCredential => Code::BadRequest,
+            Self::AmbiguousCredential | Self::UnreadableBody => Code::BadRequest,
+            Self::Forbidden => Code::Forbidden,
+            Self::RequestTimeout => Code::RequestTimeout,
+            Self::ContentTooLarge => Code::ContentTooLarge,
+            Self::UnsupportedMediaType => Code::UnsupportedMediaType,
             Self::Unauthorized(_) => Code::Unauthorized,
             Self::NotFound => Code::NotFound,
             Self::MethodNotAllowed { .. } => Code::MethodNotAllowed,
@@ -153,6 +167,9 @@ impl ApiError {
                 HeaderValue::from_static(challenge),
             ));
         }
+        if matches!(self, Self::Unauthorized(denial) if denial.is_of_session()) {
+            answer.insert_header((header::SET_COOKIE, cookie::CLEARED));
+        }
         if let Self::MethodNotAllowed { allow } = self {
             answer.insert_header((header::ALLOW, *allow));
         }
@@ -178,7 +195,9 @@ impl ApiError {
     /// RFC 6750 section 3.
     fn challenge(&self) -> Option<&'static str> {
         match self {
-            Self::Unauthorized(Denial::Missing) => Some(r#"Bearer realm="d7-balance""#),
+            Self::Unauthorized(denial) if *denial == Denial::Missing || denial.is_of_session() => {
+                Some(r#"Bearer realm="d7-balance""#)
+            }
             Self::Unauthorized(_) => Some(r#"Bearer realm="d7-balance", error="invalid_token""#),
             Self::AmbiguousCredential => {
                 Some(r#"Bearer realm="d7-balance", error="invalid_request""#)

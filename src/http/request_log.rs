@@ -41,6 +41,7 @@ use self::{
 use super::{
     Answer, Call, Received, Routes, Settled, answer,
     balance::{CachePart, stale_reasons},
+    cors::{self, Cors},
     find,
     host::is_local,
     path,
@@ -68,6 +69,7 @@ pub enum Listener {
 pub struct RequestLog<S> {
     state: S,
     is_loopback: bool,
+    cors: Option<Cors>,
     clock: Arc<dyn Clock>,
     readiness: Readiness,
     metrics: RequestMetrics,
@@ -81,10 +83,12 @@ type Answering = Either<Ready<Answered>, LocalBoxFuture<'static, Answered>>;
 type Answered = Result<HttpResponse, Infallible>;
 
 impl<S: Routes> RequestLog<S> {
-    /// The front of a listener that is bound to `ip` and answers from `state`.
+    /// The front of a listener that is bound to `ip` and answers from `state`,
+    /// with `cors` also to pages of other origins.
     pub fn new(
         state: S,
         ip: IpAddr,
+        cors: Option<Cors>,
         clock: Arc<dyn Clock>,
         readiness: Readiness,
         metrics: &Metrics,
@@ -92,6 +96,7 @@ impl<S: Routes> RequestLog<S> {
         Self {
             state,
             is_loopback: ip.is_loopback(),
+            cors,
             clock,
             readiness,
             metrics: metrics.for_requests(&RequestWords {
@@ -117,6 +122,10 @@ impl<S: Routes> RequestLog<S> {
             trace: TraceParent::of(request.headers()),
             method: request.method().clone(),
             unread: Unread::of(&mut request),
+            reader: self
+                .cors
+                .as_ref()
+                .and_then(|cors| cors.reader(request.headers())),
             facts: RequestFacts {
                 route: route.map(|route| route.pattern),
                 ..RequestFacts::default()
@@ -124,12 +133,15 @@ impl<S: Routes> RequestLog<S> {
         };
         let answer = if self.is_loopback && !is_local(request.head()) {
             ApiError::Misdirected.into()
+        } else if self.cors.is_some() && route.is_some() && cors::is_preflight(&request) {
+            cors::preflight().into()
         } else {
-            let facts = &mut exchange.facts;
+            let Exchange { facts, unread, .. } = &mut exchange;
             let call = Call {
                 request,
                 received,
                 facts,
+                body: unread,
             };
             // Nothing outside of this panics, whatever the request. What a panic
             // leaves half done is not used again: the request is gone with it,
@@ -164,6 +176,9 @@ impl<S: Routes> RequestLog<S> {
         insert_common_headers(response.headers_mut(), &exchange.id);
         if let Some(verdict) = &exchange.facts.verdict {
             rate_limit::insert_headers(response.headers_mut(), verdict);
+        }
+        if self.cors.is_some() {
+            cors::insert_headers(response.headers_mut(), exchange.reader.take());
         }
         let unread = mem::replace(&mut exchange.unread, Unread::Nothing);
         if unread.is_there() || self.readiness.phase() == Phase::ShuttingDown {
@@ -246,6 +261,8 @@ struct Exchange {
     trace: Option<TraceParent>,
     method: Method,
     unread: Unread,
+    /// The page of another origin that may read the answer.
+    reader: Option<HeaderValue>,
     facts: RequestFacts,
 }
 
@@ -265,6 +282,9 @@ impl<S: Routes> Waiting<S> {
         let result = match answered {
             Ok(settled) => {
                 self.exchange.facts = settled.facts;
+                if settled.body.is_there() {
+                    self.exchange.unread = settled.body;
+                }
                 settled.result
             }
             Err(_) => Err(ApiError::Internal),

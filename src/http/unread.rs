@@ -1,12 +1,13 @@
-//! A request's body that nobody reads.
+//! A request's body that nobody reads, or not to its end.
 //!
-//! No route takes one, and the connection is to close after the answer. actix
+//! All but one route take none, and the connection is to close after the answer. actix
 //! does that at once for a body with a length. One that ends when the client
 //! says so (in chunks, or the stream of an upgrade or a tunnel) it would read to
 //! its end first, however long the client takes over it, unless somebody seems
 //! to hold it still when the answer has been sent: the answer.
 
 use std::{
+    mem,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -45,6 +46,15 @@ impl Unread {
             Self::Sized
         } else {
             Self::Nothing
+        }
+    }
+
+    /// Takes the body out, for somebody who reads it.
+    pub(super) fn take(&mut self, request: &mut Request) -> Payload {
+        match mem::replace(self, Self::Nothing) {
+            Self::Nothing => Payload::None,
+            Self::Sized => request.take_payload(),
+            Self::Stream(payload) => payload,
         }
     }
 

@@ -4,7 +4,10 @@ use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
 use tracing::{info, warn};
 
-use super::watched::{Look, Read, WatchedFile};
+use super::{
+    OUTCOMES,
+    watched::{Look, Read, WatchedFile},
+};
 use crate::{
     callers::{
         Change, KeyTable,
@@ -17,9 +20,6 @@ use crate::{
     clock::Clock,
     metrics::ReloadMetrics,
 };
-
-/// Every outcome that is counted of the key file.
-pub const OUTCOMES: [&str; 2] = ["taken", "refused"];
 
 /// The key file and what was last made of it.
 pub struct KeyFile {

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod base_url;
+mod browsers;
 mod files;
 mod program;
 

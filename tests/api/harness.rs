@@ -292,6 +292,7 @@ impl Builder {
                 "D7B_TOKEN_FILE",
                 "D7B_TOKEN_SECONDARY_FILE",
                 "D7B_KEYS_FILE",
+                "D7B_SESSION_SECRET_FILE",
             ]
             .contains(&name.as_str())
         };

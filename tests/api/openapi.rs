@@ -160,7 +160,8 @@ fn every_described_operation_exists_and_no_method_is_left_out() {
         for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"] {
             let response = Request::new(addr, method, &path).bearer(&app.key).send();
             if methods.contains(method) {
-                assert_eq!(response.status, 200, "{method} {path}");
+                let is_well = (200..400).contains(&response.status);
+                assert!(is_well, "{method} {path}: {}", response.status);
             } else {
                 assert_eq!(response.status, 405, "{method} {path}");
                 let allowed = response.expect("allow").split(", ").map(str::to_owned);
@@ -174,7 +175,10 @@ fn every_described_operation_exists_and_no_method_is_left_out() {
 fn every_route_of_the_code_is_described() {
     let source = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/http.rs")).unwrap();
     let routes: BTreeSet<_> = source
-        .split("(\"/")
+        .split_once("impl Routes for Public")
+        .unwrap()
+        .1
+        .split("\"/")
         .skip(1)
         .map(|rest| format!("/{}", rest.split('"').next().unwrap()))
         .collect();

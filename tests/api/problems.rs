@@ -64,7 +64,7 @@ fn unknown_paths_are_404_before_any_credential_is_looked_at() {
         "/balance/x",
         "/metrics",
         "/history",
-        "/session",
+        "/session/",
         "/problems/none",
         "/%2e%2e/etc/passwd",
     ] {

@@ -3,6 +3,7 @@
 
 mod alerts;
 mod lies;
+mod sessions;
 
 use std::{collections::BTreeMap, fs, path::Path, rc::Rc, time::Duration};
 
@@ -343,10 +344,15 @@ fn secrets_are_opened_in_a_few_known_places_only() {
         ("app/prepared.rs", 1),
         ("balance/credential.rs", 2),
         ("callers/key.rs", 1),
+        ("callers/session/secrets.rs", 1),
         ("cli/keys.rs", 2),
         ("cli/keys/verify.rs", 2),
         ("cli/output.rs", 1),
         ("demo.rs", 1),
+        ("http/cookie.rs", 1),
+        ("http/session.rs", 1),
+        ("http/session/form.rs", 1),
+        ("reload/session_secrets.rs", 1),
         ("upstream.rs", 3),
         ("upstream/token.rs", 1),
     ];

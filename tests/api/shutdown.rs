@@ -246,7 +246,7 @@ fn starting() -> (SocketAddr, mpsc::Sender<()>, thread::JoinHandle<()>) {
             readiness: readiness.clone(),
             alert_below: AlertBelow::default(),
         };
-        let log = RequestLog::new(admin, loopback, clock, readiness, &metrics);
+        let log = RequestLog::new(admin, loopback, None, clock, readiness, &metrics);
         let log = Arc::new(log);
         actix_rt::System::new().block_on(async {
             let server = HttpServer::new(move || {

@@ -12,10 +12,18 @@ pub enum Code {
     BadRequest,
     /// `unauthorized`
     Unauthorized,
+    /// `forbidden`
+    Forbidden,
     /// `not_found`
     NotFound,
     /// `method_not_allowed`
     MethodNotAllowed,
+    /// `request_timeout`
+    RequestTimeout,
+    /// `content_too_large`
+    ContentTooLarge,
+    /// `unsupported_media_type`
+    UnsupportedMediaType,
     /// `misdirected_request`
     Misdirected,
     /// `rate_limited`
@@ -58,11 +66,15 @@ pub struct Entry {
 
 impl Code {
     /// Every code, in the order of the contract.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 24] = [
         Self::BadRequest,
         Self::Unauthorized,
+        Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
+        Self::RequestTimeout,
+        Self::ContentTooLarge,
+        Self::UnsupportedMediaType,
         Self::Misdirected,
         Self::RateLimited,
         Self::NotCached,
@@ -86,8 +98,12 @@ impl Code {
         match self {
             Self::BadRequest => "bad_request",
             Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
+            Self::RequestTimeout => "request_timeout",
+            Self::ContentTooLarge => "content_too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
             Self::Misdirected => "misdirected_request",
             Self::RateLimited => "rate_limited",
             Self::NotCached => "not_cached",
@@ -113,6 +129,12 @@ impl Code {
                 Retry::No,
                 "Send a key of this service as `Authorization: Bearer d7b_…`. If you did, it is mistyped, unknown, revoked or expired: ask the operators of this service for a new one.",
             ),
+            Self::Forbidden => row(
+                403,
+                "This may not be asked from there",
+                Retry::No,
+                "A browser's request counts only where a page of this service's own origin has made it. If yours was one, the service's operators must name that origin in D7B_PUBLIC_ORIGINS; a program shows its key as `Authorization: Bearer d7b_…` instead of a cookie.",
+            ),
             Self::NotFound => row(
                 404,
                 "Nothing is here",
@@ -124,6 +146,24 @@ impl Code {
                 "This method is not allowed here",
                 Retry::No,
                 "Use one of the methods that the Allow header lists.",
+            ),
+            Self::RequestTimeout => row(
+                408,
+                "The request's body took too long",
+                Retry::No,
+                "A form has 5 seconds to arrive. Send it again, all at once.",
+            ),
+            Self::ContentTooLarge => row(
+                413,
+                "The request's body is too large",
+                Retry::No,
+                "A form has at most 1024 bytes: nothing but `key=` and the caller key.",
+            ),
+            Self::UnsupportedMediaType => row(
+                415,
+                "The request's body is of another kind",
+                Retry::No,
+                "Sign in with a form (`application/x-www-form-urlencoded`, `key=d7b_…`), or with the key as `Authorization: Bearer d7b_…` and no body.",
             ),
             Self::Misdirected => row(
                 421,

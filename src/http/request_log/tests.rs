@@ -92,6 +92,7 @@ fn a_panic_takes_nothing_away_that_was_known_of_the_request() {
         let log = Arc::new(RequestLog::new(
             Panicking(caller.ok().unwrap()),
             [127, 0, 0, 1].into(),
+            None,
             clock,
             Readiness::default(),
             &metrics,

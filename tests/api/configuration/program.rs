@@ -44,7 +44,7 @@ fn a_foreign_variable_that_is_no_text_does_no_harm_to_the_program() {
 }
 
 /// The rows of the contract's table; of a secret and its file one is set.
-const NAMES: [&str; 28] = [
+const NAMES: [&str; 32] = [
     "D7B_ADMIN_ADDR",
     "D7B_ALERT_BELOW",
     "D7B_ALERT_WEBHOOK_CA_FILE",
@@ -61,13 +61,17 @@ const NAMES: [&str; 28] = [
     "D7B_CACHE_TTL",
     "D7B_CA_FILE",
     "D7B_CONNECT_TIMEOUT",
+    "D7B_CORS_ORIGINS",
     "D7B_KEYS",
     "D7B_LOG",
     "D7B_LOG_FORMAT",
+    "D7B_PUBLIC_ORIGINS",
     "D7B_RATE_LIMIT",
     "D7B_RELOAD_INTERVAL",
     "D7B_SERVER_ADDR",
     "D7B_SERVER_WORKERS",
+    "D7B_SESSION_SECRET_FILE",
+    "D7B_SESSION_TTL",
     "D7B_SHUTDOWN_DELAY",
     "D7B_SHUTDOWN_GRACE",
     "D7B_TOKEN",
@@ -120,6 +124,9 @@ fn what_check_config_prints_can_be_set() {
         ("D7B_BASE_URL", "http://d7.example/prefix"),
         ("D7B_CACHE_KEEP_WARM", "true"),
         ("D7B_CACHE_MAX_WAITERS", "7"),
+        ("D7B_CORS_ORIGINS", "https://a.example,http://b.example:81"),
+        ("D7B_PUBLIC_ORIGINS", "https://balance.example.com"),
+        ("D7B_SESSION_TTL", "90m"),
         ("D7B_CACHE_MIN_REFRESH", "1500ms"),
         ("D7B_CACHE_STALE_IF_ERROR", "90m"),
         ("D7B_CACHE_STALE_WHILE_REVALIDATE", "2m"),

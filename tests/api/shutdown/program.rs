@@ -34,7 +34,12 @@ fn sigterm_and_sigint_end_the_program_well() {
         assert_eq!(ended.stdout, "");
         assert_eq!(
             events(&ended.stderr),
-            ["started", "shutting_down", "stopped"]
+            [
+                "session_secret_random",
+                "started",
+                "shutting_down",
+                "stopped"
+            ]
         );
     }
 }

@@ -1,0 +1,162 @@
+//! `POST` and `DELETE /session`, `POST /session/end`: signing in and out.
+//!
+//! Signing in turns a caller key into a cookie, so that no script needs the key.
+//! A program shows the key as ever and is answered without a body; a form sends
+//! it in its body and is led back to the page.
+
+mod form;
+
+use std::{sync::Arc, time::SystemTime};
+
+use actix_web::{
+    HttpMessage, HttpResponse,
+    http::{
+        StatusCode,
+        header::{self, HeaderValue},
+    },
+};
+use secrecy::{ExposeSecret, SecretString};
+
+use self::form::Form;
+use super::{
+    Answer, Call, Public, Settled,
+    auth::{Authenticated, authenticate, take_request},
+    cookie,
+    origins::Provenance,
+    problem::ApiError,
+    request_log::RequestFacts,
+};
+use crate::callers::{Caller, Denial, KeyTable, session::Sessions};
+
+/// Where a form leads.
+const PAGE: &str = "/";
+const PAGE_AFTER_FAILURE: &str = "/?signin=failed";
+
+/// Signs in.
+pub(super) fn begin(public: &Public, mut call: Call<'_>) -> Answer {
+    let provenance = public.origins.of_action(call.request.headers());
+    let has_key = call.request.headers().contains_key(header::AUTHORIZATION);
+    match provenance {
+        Provenance::Own => {}
+        Provenance::Unknown if has_key => {}
+        Provenance::Foreign | Provenance::Unknown => return refuse(&mut call),
+    }
+    let now = call.received.wall;
+    if has_key {
+        let caller = authenticate(public, &mut call);
+        let answer = HttpResponse::new(StatusCode::NO_CONTENT);
+        let answer = caller.and_then(|Authenticated { caller, .. }| {
+            with_session(&public.sessions, &caller, now, answer)
+        });
+        return Answer::Now(answer);
+    }
+    let form = match Form::of(&mut call, &public.clock) {
+        Ok(form) => form,
+        Err(error) => return error.into(),
+    };
+    let (keys, sessions) = (Arc::clone(&public.keys), Arc::clone(&public.sessions));
+    let mut facts = call.facts.clone();
+    Answer::Later(Box::pin(async move {
+        let (key, body) = form.read().await;
+        let result = key.and_then(|key| sign_in(&keys, &sessions, key, now, &mut facts));
+        Settled {
+            result,
+            facts,
+            body,
+        }
+    }))
+}
+
+/// Signs the person in who has sent `key` by the form.
+fn sign_in(
+    keys: &KeyTable,
+    sessions: &Sessions,
+    key: Option<SecretString>,
+    now: SystemTime,
+    facts: &mut RequestFacts,
+) -> Result<HttpResponse, ApiError> {
+    let key = key.unwrap_or_default();
+    match keys.authenticate(key.expose_secret(), now) {
+        Ok(caller) => {
+            take_request(&caller, facts)?;
+            with_session(sessions, &caller, now, see_other(PAGE))
+        }
+        Err(denied) => {
+            facts.caller = denied.caller;
+            facts.denial = Some(denied.reason);
+            Ok(see_other(PAGE_AFTER_FAILURE))
+        }
+    }
+}
+
+/// `answer` with the cookie of a new session of `caller`.
+fn with_session(
+    sessions: &Sessions,
+    caller: &Caller,
+    now: SystemTime,
+    mut answer: HttpResponse,
+) -> Result<HttpResponse, ApiError> {
+    let session = sessions.begin(caller, now);
+    let cookie = session.ok().as_ref().and_then(cookie::set);
+    let headers = answer.headers_mut();
+    headers.insert(header::SET_COOKIE, cookie.ok_or(ApiError::Internal)?);
+    headers.insert(header::CACHE_CONTROL, NO_STORE);
+    Ok(answer)
+}
+
+/// Signs out.
+pub(super) fn end(public: &Public, call: Call<'_>) -> Answer {
+    sign_out(public, call, HttpResponse::new(StatusCode::NO_CONTENT))
+}
+
+/// Signs out and leads back to the page.
+pub(super) fn end_by_form(public: &Public, call: Call<'_>) -> Answer {
+    sign_out(public, call, see_other(PAGE))
+}
+
+/// Ends the session that the request shows. Where there is none any more, there
+/// is nothing left to do, and a limit that is reached keeps nobody signed in.
+fn sign_out(public: &Public, mut call: Call<'_>, mut answer: HttpResponse) -> Answer {
+    let headers = call.request.headers();
+    let has_key = headers.contains_key(header::AUTHORIZATION);
+    let is_ours = match public.origins.of_action(headers) {
+        Provenance::Own => true,
+        Provenance::Unknown => has_key,
+        Provenance::Foreign => false,
+    };
+    if !is_ours {
+        return refuse(&mut call);
+    }
+    if has_key {
+        if let Err(error) = authenticate(public, &mut call) {
+            return error.into();
+        }
+    } else if let Some(token) = cookie::session_in(call.request.headers()) {
+        let now = call.received.wall;
+        if let Ok(caller) = public.sessions.resume(token, &public.keys, now) {
+            // Counted, and not refused.
+            take_request(&caller, call.facts).unwrap_or_default();
+        }
+        public.sessions.end(token, now);
+    }
+    let headers = answer.headers_mut();
+    headers.insert(header::SET_COOKIE, cookie::CLEARED);
+    headers.insert(header::CACHE_CONTROL, NO_STORE);
+    answer.into()
+}
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// RFC 9110 section 15.4.4: what a form was sent for is shown elsewhere.
+fn see_other(place: &'static str) -> HttpResponse {
+    let mut answer = HttpResponse::new(StatusCode::SEE_OTHER);
+    let headers = answer.headers_mut();
+    headers.insert(header::LOCATION, HeaderValue::from_static(place));
+    headers.insert(header::CACHE_CONTROL, NO_STORE);
+    answer
+}
+
+fn refuse(call: &mut Call<'_>) -> Answer {
+    call.facts.denial = Some(Denial::CrossSite);
+    ApiError::Forbidden.into()
+}
