@@ -8,6 +8,7 @@ pub mod credential;
 pub mod decimal;
 pub mod decision;
 mod flight;
+mod history;
 pub mod hold_down;
 pub mod memory;
 pub mod outlook;
@@ -92,7 +93,7 @@ pub struct Reading {
 /// on the moment of asking, made once so that a hit only copies references.
 #[derive(Debug)]
 pub struct Snapshot {
-    balance: Amount,
+    reading: Reading,
     as_of: SystemTime,
     fetched_at: MonoTime,
     body: Bytes,
@@ -116,24 +117,23 @@ impl Snapshot {
         let body = format!(
             r#"{{"balance":{balance},"balance_text":"{balance}"{sms_count},"as_of":"{as_of_text}"}}"#
         );
-        let digest = digest::digest(&digest::SHA256, body.as_bytes());
-        // 128 bits of the digest: no two bodies of one service will meet.
-        let tag: String = digest.as_ref()[..16]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
         Self {
-            balance: reading.balance.clone(),
+            reading: reading.clone(),
             as_of,
             fetched_at,
+            etag: entity_tag(body.as_bytes()),
             body: Bytes::from(body),
-            etag: Bytes::from(format!("\"{tag}\"")),
         }
     }
 
     /// The credit left.
     pub fn balance(&self) -> &Amount {
-        &self.balance
+        &self.reading.balance
+    }
+
+    /// Whether both have the same digits, of the balance and of `sms_count`.
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        self.reading == other.reading
     }
 
     /// When D7's answer arrived, on the wall clock.
@@ -156,6 +156,17 @@ impl Snapshot {
     pub fn etag(&self) -> &Bytes {
         &self.etag
     }
+}
+
+/// A strong entity tag of a body (RFC 9110 section 8.8.3), quotes included.
+pub fn entity_tag(body: &[u8]) -> Bytes {
+    let digest = digest::digest(&digest::SHA256, body);
+    // 128 bits of the digest: no two bodies of one service will meet.
+    let tag: String = digest.as_ref()[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    Bytes::from(format!("\"{tag}\""))
 }
 
 /// A moment as RFC 3339 has it, in UTC, with three decimals.

@@ -5,6 +5,7 @@
 //! | `GET /balance` | a caller key or a session | the balance |
 //! | `GET /messages/v1/balance` | the same | the same: D7's own path |
 //! | `GET /status` | the same | what the service knows of balance, token and D7 |
+//! | `GET /history` | the same | what was seen of the balance since the start |
 //! | `POST`, `DELETE /session`, `POST /session/end` | pages of our own origin; a caller key | signs in and out |
 //! | `GET /openapi.yaml` | anyone | the interface's description |
 //! | `GET /problems`, `/problems/{code}` | anyone | what each error means |
@@ -28,6 +29,7 @@ mod cors;
 mod directives;
 mod figures;
 mod header_text;
+mod history;
 mod host;
 mod last_known;
 mod origins;
@@ -136,6 +138,7 @@ impl Routes for Public {
         // D7's own path.
         get!("/messages/v1/balance", balance::get_balance),
         get!("/status", status::get_status),
+        get!("/history", history::get_history),
         Route {
             pattern: "/session",
             allow: "POST, DELETE",

@@ -25,6 +25,7 @@
 //! | --- | --- |
 //! | [`balance::decision`] | rows 1 to 7: who is served what, waits, or is refused; request directives |
 //! | [`balance::refresher`] | single flight, waiters, what a failure leaves behind |
+//! | `balance::history` | what is kept of the balance for a chart |
 //! | `balance::flight` | retry and confirmation: at most two requests, and a third where a second token stands by |
 //! | [`balance::credential`] | which token is asked with, and when a changed one is in force |
 //! | [`balance::hold_down`] | how long D7 is left alone |

@@ -70,6 +70,7 @@ impl Refresher {
                 Arc::clone(&parts.clock),
                 Arc::clone(&parts.draw),
                 credential,
+                inbox.history,
                 inbox.states,
             ),
             custody: Custody::new(

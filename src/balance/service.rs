@@ -5,7 +5,10 @@
 //! the refresher owns; the request itself owns nothing, so a caller that goes
 //! away takes nothing with it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use super::{
     AccountId, Snapshot,
@@ -131,6 +134,11 @@ impl BalanceService {
         let state = self.refresher.state();
         let requests = self.refresher.requests_last_hour(self.clock.mono());
         Outlook::of(state, &*self.clock, &self.lifetimes, requests)
+    }
+
+    /// What was seen of the balance later than `since`, or all, the oldest first.
+    pub fn history(&self, since: Option<SystemTime>) -> Vec<Arc<Snapshot>> {
+        self.refresher.history(since)
     }
 
     /// Answers a request that came `now`, without waiting where that is possible:

@@ -47,6 +47,8 @@ pub enum ApiError {
     ContentTooLarge,
     /// A body of another kind.
     UnsupportedMediaType,
+    /// A parameter of the query that cannot be read.
+    UnreadableParameter,
     /// Nothing is here.
     NotFound,
     /// Not with this method.
@@ -75,7 +77,9 @@ impl ApiError {
     /// The row that it belongs to.
     pub fn code(&self) -> Code {
         match self {
-            Self::AmbiguousCredential | Self::UnreadableBody => Code::BadRequest,
+            Self::AmbiguousCredential | Self::UnreadableBody | Self::UnreadableParameter => {
+                Code::BadRequest
+            }
             Self::Forbidden => Code::Forbidden,
             Self::RequestTimeout => Code::RequestTimeout,
             Self::ContentTooLarge => Code::ContentTooLarge,

@@ -16,6 +16,7 @@ mod directives;
 mod eviction;
 mod figures;
 mod harness;
+mod history;
 mod hold_down;
 mod keep_warm;
 mod limits;

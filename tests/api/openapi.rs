@@ -267,6 +267,7 @@ fn every_header_of_an_answer_is_described_or_common_to_all() {
         .clone()
         .without("host")
         .header("host", "example.com");
+    let history = |path: &str| app.request("GET", path).bearer(&app.key);
     let answers = [
         ("/balance", "200", balance.send()),
         (
@@ -303,6 +304,13 @@ fn every_header_of_an_answer_is_described_or_common_to_all() {
             "200",
             app.request("GET", "/status").bearer(&app.key).send(),
         ),
+        ("/history", "200", history("/history").send()),
+        (
+            "/history",
+            "304",
+            history("/history").header("if-none-match", "*").send(),
+        ),
+        ("/history", "400", history("/history?since=then").send()),
     ];
 
     for (path, status, answer) in &answers {

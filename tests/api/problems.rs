@@ -63,7 +63,7 @@ fn unknown_paths_are_404_before_any_credential_is_looked_at() {
         "/Balance",
         "/balance/x",
         "/metrics",
-        "/history",
+        "/history/",
         "/session/",
         "/problems/none",
         "/%2e%2e/etc/passwd",

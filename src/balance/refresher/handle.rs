@@ -1,12 +1,13 @@
 //! What the refresher is told, and what it answers.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::balance::{
     Snapshot,
     decision::{Asked, Forward, Refusal, Serve, Wait},
+    history::History,
     recent::RecentRequests,
     state::{AccountState, Failure},
 };
@@ -18,6 +19,7 @@ pub struct RefreshHandle {
     messages: mpsc::UnboundedSender<Message>,
     states: watch::Receiver<Arc<AccountState>>,
     requests: RecentRequests,
+    history: History,
 }
 
 /// The refresher's end: where its messages arrive, and what it tells.
@@ -25,6 +27,7 @@ pub struct Inbox {
     pub(super) messages: mpsc::UnboundedReceiver<Message>,
     pub(super) states: watch::Sender<Arc<AccountState>>,
     pub(super) requests: RecentRequests,
+    pub(super) history: History,
 }
 
 /// A refresher's address, before it lives.
@@ -34,15 +37,18 @@ pub fn channel() -> (RefreshHandle, Inbox) {
     let (messages, received) = mpsc::unbounded_channel();
     let (told, states) = watch::channel(Arc::default());
     let requests = RecentRequests::default();
+    let history = History::default();
     let handle = RefreshHandle {
         messages,
         states,
         requests: requests.clone(),
+        history: history.clone(),
     };
     let inbox = Inbox {
         messages: received,
         states: told,
         requests,
+        history,
     };
     (handle, inbox)
 }
@@ -127,6 +133,12 @@ impl RefreshHandle {
     /// How many requests to the source have begun within the last hour.
     pub fn requests_last_hour(&self, now: MonoTime) -> u64 {
         self.requests.count(now)
+    }
+
+    /// What was seen of the balance later than `since`, or all, the oldest first.
+    /// Takes a lock: not for the hit path.
+    pub fn history(&self, since: Option<SystemTime>) -> Vec<Arc<Snapshot>> {
+        self.history.after(since)
     }
 
     /// Has the places looked at where credentials are kept. Where somebody has

@@ -11,6 +11,7 @@ use crate::{
         AccountId, Reading, Snapshot,
         credential::standing::Standing,
         flight::Crash,
+        history::History,
         hold_down::{Draw, Tally},
         memory::MemoryCache,
         source::SourceError,
@@ -31,6 +32,7 @@ pub(super) struct Ledger {
     /// The failure that was entered last, over or not.
     last_failed: Option<Arc<LastFailed>>,
     tally: Tally,
+    history: History,
     news: watch::Sender<Arc<AccountState>>,
 }
 
@@ -42,6 +44,7 @@ impl Ledger {
         clock: Arc<dyn Clock>,
         draw: Draw,
         credential: Standing,
+        history: History,
         news: watch::Sender<Arc<AccountState>>,
     ) -> Self {
         let state = AccountState::default().with(credential, None);
@@ -51,6 +54,7 @@ impl Ledger {
             cache,
             clock,
             draw,
+            history,
             news,
             state,
             credential,
@@ -97,6 +101,7 @@ impl Ledger {
             info!(event = "upstream_recovered", after = %failure.kind, "D7 answers again");
         }
         self.tally = Tally::default();
+        self.history.record(Arc::clone(&snapshot));
         self.enter(AccountState::new(
             Some(Arc::clone(&snapshot)),
             None,

@@ -121,7 +121,7 @@ impl Code {
                 400,
                 "The request cannot be understood",
                 Retry::No,
-                "Send exactly one credential and only parameters that the interface describes.",
+                "Send exactly one credential, and parameters as the interface describes them.",
             ),
             Self::Unauthorized => row(
                 401,
