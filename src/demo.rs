@@ -9,7 +9,11 @@ use std::{
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::{callers::key::NewKey, config::Draft, simulator::Simulator};
+use crate::{
+    callers::key::NewKey,
+    config::Draft,
+    simulator::{Simulator, account::Account},
+};
 
 /// Settings that a demo does not read: it has its own.
 const NOT_READ: [&str; 9] = [
@@ -23,6 +27,10 @@ const NOT_READ: [&str; 9] = [
     "D7B_SERVER_ADDR",
     "D7B_ADMIN_ADDR",
 ];
+
+/// What it has instead of the usual defaults: its account changes, and a chart of
+/// it is to show that soon, also where nobody asks.
+const DEFAULTS: [(&str, &str); 2] = [("D7B_CACHE_TTL", "5s"), ("D7B_CACHE_KEEP_WARM", "true")];
 
 /// Why there is no demo.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +59,8 @@ impl Demo {
         variables: impl Iterator<Item = (OsString, OsString)>,
     ) -> Result<(Self, Draft), DemoError> {
         let simulator = Simulator::start()?;
+        let mut account = Account::default();
+        simulator.choose(move |_| account.look());
         let NewKey { key, id, digest } = NewKey::generate().map_err(|_| DemoError::Random)?;
         let own = [
             ("D7B_TOKEN", "simulated".to_owned()),
@@ -59,15 +69,23 @@ impl Demo {
             ("D7B_SERVER_ADDR", free_or_any(8080).to_string()),
             ("D7B_ADMIN_ADDR", free_or_any(8081).to_string()),
         ];
-        let foreign = variables.filter(|(name, _)| {
-            let name = name.to_string_lossy();
-            let reaches_out = ["D7B_STATE_", "D7B_REDIS_", "D7B_ALERT_WEBHOOK_"]
-                .iter()
-                .any(|own| name.starts_with(own));
-            !reaches_out && !NOT_READ.contains(&&*name)
-        });
-        let own = own.map(|(name, value)| (OsString::from(name), OsString::from(value)));
-        let mut draft = Draft::read(foreign.chain(own));
+        let mut settings: Vec<_> = variables
+            .filter(|(name, value)| {
+                let name = name.to_string_lossy();
+                let reaches_out = ["D7B_STATE_", "D7B_REDIS_", "D7B_ALERT_WEBHOOK_"]
+                    .iter()
+                    .any(|own| name.starts_with(own));
+                // Empty means unset.
+                !value.is_empty() && !reaches_out && !NOT_READ.contains(&&*name)
+            })
+            .collect();
+        for (name, value) in DEFAULTS {
+            if settings.iter().all(|(known, _)| known != name) {
+                settings.push((name.into(), value.into()));
+            }
+        }
+        settings.extend(own.map(|(name, value)| (name.into(), value.into())));
+        let mut draft = Draft::read(settings);
         // They would be about settings that nobody has made.
         draft.config.warnings.clear();
         let demo = Self {
@@ -89,6 +107,7 @@ impl Demo {
             .collect::<String>();
         SecretString::from(format!(
             "d7-balance demo: a simulated D7, a throw-away key, nothing configured.\n\n{moved}\
+             \x20 page     http://{addr}/   (sign in with the key)\n\
              \x20 balance  http://{addr}/balance\n\
              \x20 status   http://{addr}/status\n\
              \x20 errors   http://{addr}/problems\n\

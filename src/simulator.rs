@@ -4,6 +4,8 @@
 //! it can do what D7's edge may do on a bad day: break off, stall, reset, drip,
 //! flood, and lie about lengths. It serves on a thread of its own.
 
+pub mod account;
+
 use std::{
     collections::{HashSet, VecDeque},
     io,

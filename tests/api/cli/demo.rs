@@ -15,8 +15,8 @@ use crate::{
     },
 };
 
-/// One demo at a time: they all want the same ports.
-static ALONE: Mutex<()> = Mutex::new(());
+/// One demo starts at a time: they all want the same ports.
+static STARTS: Mutex<()> = Mutex::new(());
 
 struct Demo {
     process: Process,
@@ -31,6 +31,7 @@ struct Demo {
 impl Demo {
     /// Starts a demo, and reads the line that it says to try.
     fn start(variables: Variables) -> Self {
+        let _alone = STARTS.lock().unwrap_or_else(PoisonError::into_inner);
         let process = Process::start(&["demo"], variables);
         wait_until("the demo tells what to try", || {
             let stdout = process.stdout();
@@ -63,14 +64,15 @@ impl Demo {
     fn assert_works(&self) -> Response {
         let response = self.request().send();
         assert_eq!(response.status, 200, "{}", response.text());
-        assert_eq!(response.json()["balance_text"], "99.9999999");
+        let body = response.json();
+        let balance = body["balance_text"].as_str().unwrap();
+        assert_eq!(balance.split_once('.').unwrap().1.len(), 7, "{balance}");
         response
     }
 }
 
 #[test]
 fn the_line_that_a_demo_prints_works_whatever_is_configured() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let rubbish = "marker rubbish\u{1}";
 
     let demo = Demo::start(variables([
@@ -86,9 +88,12 @@ fn the_line_that_a_demo_prints_works_whatever_is_configured() {
         ("D7B_ALERT_WEBHOOK_TIMEOUT", rubbish),
         ("D7B_SERVER_ADDR", "0.0.0.0:8080"),
         ("D7B_ADMIN_ADDR", "0.0.0.0:8080"),
+        // The balance of the demo stays the same for that long.
+        ("D7B_CACHE_TTL", "1h"),
     ]));
 
     let response = demo.assert_works();
+    assert_eq!(response.json()["balance_text"], "99.9999999");
     assert!(demo.addr.ip().is_loopback());
     let again = demo
         .request()
@@ -114,7 +119,6 @@ fn the_line_that_a_demo_prints_works_whatever_is_configured() {
 
 #[test]
 fn a_demo_finds_other_ports_where_its_own_are_taken() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     // Where they are not to be had, somebody else has taken them: as good.
     let _taken = [8080, 8081].map(|port| TcpListener::bind(("127.0.0.1", port)));
 
@@ -125,8 +129,43 @@ fn a_demo_finds_other_ports_where_its_own_are_taken() {
 }
 
 #[test]
+fn the_account_falls_by_itself_and_the_history_shows_it() {
+    let demo = Demo::start(variables([
+        ("D7B_CACHE_TTL", "1s"),
+        ("D7B_CACHE_KEEP_WARM", ""),
+    ]));
+    let balances = || {
+        let (name, value) = &demo.header;
+        let request = Request::new(demo.addr, "GET", "/history");
+        let history = request.header(name, value).send().json();
+        let samples = history["samples"].as_array().unwrap().iter();
+        let texts = samples.map(|sample| sample["balance_text"].as_str().unwrap().to_owned());
+        texts.take(3).collect::<Vec<_>>()
+    };
+
+    wait_until("the balance has changed twice", || balances().len() == 3);
+
+    let balances = balances();
+    assert_eq!(balances[0], "99.9999999");
+    // Two figures before the point and seven after it compare as texts.
+    assert!(balances.is_sorted_by(|a, b| a > b), "{balances:?}");
+}
+
+#[test]
+fn a_demo_refreshes_every_five_seconds_unless_the_environment_says_otherwise() {
+    let ttl_left = |variables| -> i64 {
+        let answer = Demo::start(variables).assert_works();
+        let (_, ttl) = answer.cache_status().split_once("ttl=").unwrap();
+        ttl.parse().unwrap()
+    };
+
+    assert!(ttl_left(nothing()) <= 5);
+    assert!(ttl_left(variables([("D7B_CACHE_TTL", "")])) <= 5);
+    assert!(ttl_left(variables([("D7B_CACHE_TTL", "24h")])) > 3600);
+}
+
+#[test]
 fn sigterm_ends_a_demo_well() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let demo = Demo::start(nothing());
     demo.assert_works();
 
@@ -141,8 +180,6 @@ fn sigterm_ends_a_demo_well() {
 
 #[test]
 fn a_demo_heeds_the_settings_that_it_has_no_own_for() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-
     let ended = crate::harness::process::run(&["demo"], variables([("D7B_CACHE_TTL", "marker")]));
 
     assert_eq!((ended.code, &*ended.stdout), (Some(64), ""), "{ended:?}");
@@ -151,7 +188,6 @@ fn a_demo_heeds_the_settings_that_it_has_no_own_for() {
 
 #[test]
 fn a_demo_sends_nothing_though_its_log_tells_of_a_low_balance() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let receiver = Receiver::new();
     let below = [("D7B_ALERT_BELOW", "100".to_owned())];
     let settings = receiver.settings().into_iter().chain(below);
