@@ -173,7 +173,7 @@ fn two_credentials_are_400() {
             "type": "/problems/bad_request",
             "title": "The request cannot be understood",
             "status": 400,
-            "detail": "Send exactly one credential and only parameters that the interface describes.",
+            "detail": "Send exactly one credential, and parameters as the interface describes them.",
             "code": "bad_request",
             "retryable": false,
         }),
