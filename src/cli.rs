@@ -28,13 +28,25 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
+/// What `demo --fault` takes.
+const FAULT: &str = "\
+Put a fault on, to try a caller against the error of that name:
+  upstream_unauthorized, upstream_forbidden, upstream_payment_required,
+  upstream_unexpected_status, upstream_rate_limited, upstream_unavailable,
+  upstream_unreachable, upstream_timeout, upstream_invalid_response,
+  internal_error, rate_limited, overloaded, shutting_down";
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the service (also with no subcommand)
     Serve,
     /// Run the service against a simulated D7, with a throw-away key
-    Demo,
+    Demo {
+        /// Put a fault on, to try a caller against its error.
+        #[arg(long, value_name = "NAME", help = FAULT)]
+        fault: Option<String>,
+    },
     /// Make, list, rotate, revoke and verify caller keys
     #[command(subcommand)]
     Key(KeyCommand),

@@ -1,6 +1,8 @@
 //! The service with nothing configured: a simulated D7, a throw-away key, and
 //! a line to try.
 
+mod fault;
+
 use std::{
     ffi::OsString,
     io,
@@ -9,9 +11,12 @@ use std::{
 
 use secrecy::{ExposeSecret, SecretString};
 
+pub use self::fault::{Fault, FaultError};
 use crate::{
+    app::WrapSource,
     callers::key::NewKey,
     config::Draft,
+    shutdown::Signal,
     simulator::{Simulator, account::Account},
 };
 
@@ -28,8 +33,8 @@ const NOT_READ: [&str; 9] = [
     "D7B_ADMIN_ADDR",
 ];
 
-/// What it has instead of the usual defaults: its account changes, and a chart of
-/// it is to show that soon, also where nobody asks.
+/// What it has instead of the usual defaults where there is no fault: its account
+/// changes, and a chart of it is to show that soon, also where nobody asks.
 const DEFAULTS: [(&str, &str); 2] = [("D7B_CACHE_TTL", "5s"), ("D7B_CACHE_KEEP_WARM", "true")];
 
 /// Why there is no demo.
@@ -47,20 +52,27 @@ pub enum DemoError {
 pub struct Demo {
     _simulator: Simulator,
     key: SecretString,
+    fault: Option<Fault>,
 }
 
 impl Demo {
     /// Starts a simulated D7 and makes a key; returns the settings of a
-    /// service that uses both, with `variables` for everything else.
+    /// service that uses both, with `variables` for everything else. A `fault`
+    /// comes after D7's first answer, so that there is a last known balance.
     ///
     /// # Errors
     /// Where the system gives no port or no random bytes.
     pub fn start(
         variables: impl Iterator<Item = (OsString, OsString)>,
+        fault: Option<Fault>,
     ) -> Result<(Self, Draft), DemoError> {
         let simulator = Simulator::start()?;
         let mut account = Account::default();
-        simulator.choose(move |_| account.look());
+        simulator.next(account.look());
+        simulator.choose(move |_| match fault {
+            Some(fault) => fault.answer(&mut account),
+            None => account.look(),
+        });
         let NewKey { key, id, digest } = NewKey::generate().map_err(|_| DemoError::Random)?;
         let own = [
             ("D7B_TOKEN", "simulated".to_owned()),
@@ -69,30 +81,29 @@ impl Demo {
             ("D7B_SERVER_ADDR", free_or_any(8080).to_string()),
             ("D7B_ADMIN_ADDR", free_or_any(8081).to_string()),
         ];
-        let mut settings: Vec<_> = variables
-            .filter(|(name, value)| {
-                let name = name.to_string_lossy();
-                let reaches_out = ["D7B_STATE_", "D7B_REDIS_", "D7B_ALERT_WEBHOOK_"]
-                    .iter()
-                    .any(|own| name.starts_with(own));
-                // Empty means unset.
-                !value.is_empty() && !reaches_out && !NOT_READ.contains(&&*name)
-            })
-            .collect();
-        for (name, value) in DEFAULTS {
-            if settings.iter().all(|(known, _)| known != name) {
-                settings.push((name.into(), value.into()));
-            }
-        }
-        settings.extend(own.map(|(name, value)| (name.into(), value.into())));
-        let mut draft = Draft::read(settings);
+        let of_fault = fault.map_or(&[][..], Fault::settings).iter();
+        let of_fault = of_fault.map(|(name, value)| (*name, (*value).to_owned()));
+        let own: Vec<_> = own.into_iter().chain(of_fault).collect();
+        let defaults = fault.map_or(&DEFAULTS[..], Fault::defaults);
+        let mut draft = Draft::read(settings(variables, own, defaults));
         // They would be about settings that nobody has made.
         draft.config.warnings.clear();
         let demo = Self {
             _simulator: simulator,
             key,
+            fault,
         };
         Ok((demo, draft))
+    }
+
+    /// What is to stand between the refresher and the simulated D7.
+    pub fn wrap_source(&self) -> Option<WrapSource> {
+        self.fault.and_then(Fault::wrap_source)
+    }
+
+    /// The signal that counts as having come before the service serves.
+    pub fn signal(&self) -> Option<Signal> {
+        self.fault.and_then(Fault::signal)
     }
 
     /// What to print once the service listens. The key stands in it.
@@ -105,6 +116,15 @@ impl Demo {
                 format!("Port {wanted} is taken: it is {} instead.\n\n", had.port())
             })
             .collect::<String>();
+        let path = self.fault.map_or("/balance", Fault::path);
+        let url = format!(" http://{addr}{path}");
+        let (flags, urls) = match self.fault.map_or(1, Fault::requests) {
+            1 => ("-i", url),
+            // Else curl waits for the first answer before it sends the second request.
+            several => ("-isZ --parallel-immediate", url.repeat(several)),
+        };
+        let fault = self.fault.map(|fault| format!("{fault}\n"));
+        let fault = fault.unwrap_or_default();
         SecretString::from(format!(
             "d7-balance demo: a simulated D7, a throw-away key, nothing configured.\n\n{moved}\
              \x20 page     http://{addr}/   (sign in with the key)\n\
@@ -112,11 +132,41 @@ impl Demo {
              \x20 status   http://{addr}/status\n\
              \x20 errors   http://{addr}/problems\n\
              \x20 admin    http://{admin_addr}/readyz, /livez and /metrics\n\
-             \x20 key      {key}\n\n\
+             \x20 key      {key}\n\n{fault}\
              Try it from another terminal; Ctrl-C ends the demo:\n\n\
-             \x20 curl -i -H 'Authorization: Bearer {key}' http://{addr}/balance\n"
+             \x20 curl {flags} -H 'Authorization: Bearer {key}'{urls}\n"
         ))
     }
+}
+
+/// What a demo heeds of `variables`, with `own` in the place of some, and
+/// `defaults` where they say nothing.
+fn settings(
+    variables: impl Iterator<Item = (OsString, OsString)>,
+    own: Vec<(&str, String)>,
+    defaults: &[(&str, &str)],
+) -> Vec<(OsString, OsString)> {
+    let mut settings: Vec<_> = variables
+        .filter(|(name, value)| {
+            let name = name.to_string_lossy();
+            let reaches_out = ["D7B_STATE_", "D7B_REDIS_", "D7B_ALERT_WEBHOOK_"]
+                .iter()
+                .any(|own| name.starts_with(own));
+            let is_replaced = NOT_READ.contains(&&*name) || own.iter().any(|(own, _)| *own == name);
+            // Empty means unset.
+            !value.is_empty() && !reaches_out && !is_replaced
+        })
+        .collect();
+    for (name, value) in defaults {
+        if settings.iter().all(|(known, _)| known != *name) {
+            settings.push((name.into(), value.into()));
+        }
+    }
+    settings.extend(
+        own.into_iter()
+            .map(|(name, value)| (name.into(), value.into())),
+    );
+    settings
 }
 
 /// The port if it is free, else any.

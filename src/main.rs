@@ -10,7 +10,7 @@ use d7_balance::{
     },
     clock::{Clock, SystemClock},
     config::{self, ConfigErrors, Draft},
-    demo::Demo,
+    demo::{Demo, Fault, FaultError},
     shutdown::Signals,
     telemetry,
 };
@@ -25,7 +25,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             cli::complain(&*failure);
-            if failure.is::<UsageError>() || failure.is::<ConfigErrors>() {
+            let is_misuse = failure.is::<UsageError>() || failure.is::<FaultError>();
+            if is_misuse || failure.is::<ConfigErrors>() {
                 ExitCode::from(MISUSED)
             } else {
                 ExitCode::FAILURE
@@ -41,8 +42,9 @@ fn run() -> Result<(), Failure> {
     };
     match command {
         Command::Serve => serve(Draft::read(config::environment()), None),
-        Command::Demo => {
-            let (demo, draft) = Demo::start(config::environment())?;
+        Command::Demo { fault } => {
+            let fault = fault.as_deref().map(Fault::parse).transpose()?;
+            let (demo, draft) = Demo::start(config::environment(), fault)?;
             serve(draft, Some(demo))
         }
         Command::Key(command) => key(command),
@@ -72,8 +74,10 @@ fn serve(draft: Draft, demo: Option<Demo>) -> Result<(), Failure> {
     let log = telemetry::open(&prepared.config().telemetry, Arc::new(SystemClock::new()))?;
     let system = actix_rt::System::new();
     let ended = system.block_on(async {
-        let signals = Signals::of_process()?;
-        let app = App::bind(prepared, Seams::of_process(Some(log.dropped())))?;
+        let signals = Signals::of_process(demo.as_ref().and_then(Demo::signal))?;
+        let mut seams = Seams::of_process(Some(log.dropped()));
+        seams.wrap_source = demo.as_ref().and_then(Demo::wrap_source);
+        let app = App::bind(prepared, seams)?;
         if let Some(demo) = &demo {
             cli::print(&demo.announcement(app.addr(), app.admin_addr()))?;
         }

@@ -23,12 +23,16 @@ pub enum Signal {
 pub struct Signals(mpsc::UnboundedReceiver<Signal>);
 
 impl Signals {
-    /// Catches the process's signals from now on.
+    /// Catches the process's signals from now on; `first` counts as having come.
     ///
     /// # Errors
     /// Where the system does not allow that.
-    pub fn of_process() -> io::Result<Self> {
+    pub fn of_process(first: Option<Signal>) -> io::Result<Self> {
         let (sender, signals) = Self::by_hand();
+        if let Some(first) = first {
+            // The other end is here.
+            sender.send(first).unwrap_or_default();
+        }
         for (kind, meaning) in [
             (SignalKind::terminate(), Signal::Stop),
             (SignalKind::interrupt(), Signal::Stop),

@@ -50,7 +50,18 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("cli", &["callers", "config"]),
     ("clock", &[]),
     ("config", &[]),
-    ("demo", &["app", "callers", "config", "simulator"]),
+    (
+        "demo",
+        // A fault is put round the source of balances, or is a signal.
+        &[
+            "app",
+            "balance",
+            "callers",
+            "config",
+            "shutdown",
+            "simulator",
+        ],
+    ),
     ("http", &["balance", "callers", "clock", "metrics"]),
     ("metrics", &[]),
     (

@@ -1,5 +1,7 @@
 //! `demo`: the service with nothing configured.
 
+mod fault;
+
 use std::{
     net::{SocketAddr, TcpListener},
     sync::{Mutex, PoisonError},
@@ -31,8 +33,13 @@ struct Demo {
 impl Demo {
     /// Starts a demo, and reads the line that it says to try.
     fn start(variables: Variables) -> Self {
+        Self::start_with(&[], variables)
+    }
+
+    /// The same with arguments.
+    fn start_with(arguments: &[&str], variables: Variables) -> Self {
         let _alone = STARTS.lock().unwrap_or_else(PoisonError::into_inner);
-        let process = Process::start(&["demo"], variables);
+        let process = Process::start(&[&["demo"], arguments].concat(), variables);
         wait_until("the demo tells what to try", || {
             let stdout = process.stdout();
             assert!(process.runs(), "{stdout}\n{}", process.stderr());
