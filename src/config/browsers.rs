@@ -56,7 +56,8 @@ fn origins(read: &mut Reader<'_>, name: &str, text: Option<String>) -> Vec<Strin
 /// port.
 fn parse(text: &str) -> Option<String> {
     let url = Url::parse(text).ok()?;
-    let is_web = matches!(url.scheme(), "http" | "https");
+    // A host may have stars in it, but they would stand for nothing.
+    let is_web = matches!(url.scheme(), "http" | "https") && !text.contains('*');
     let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     let is_nobodys = url.username().is_empty() && url.password().is_none();
     (is_web && is_bare && is_nobodys).then(|| url.origin().ascii_serialization())
