@@ -173,7 +173,8 @@ impl<S: Routes> RequestLog<S> {
             Ok(response) => (response, None),
             Err(error) => (error.render(exchange.id.as_str()), Some(error.code())),
         };
-        insert_common_headers(response.headers_mut(), &exchange.id);
+        let policy = exchange.facts.policy.take();
+        insert_common_headers(response.headers_mut(), &exchange.id, policy);
         if let Some(verdict) = &exchange.facts.verdict {
             rate_limit::insert_headers(response.headers_mut(), verdict);
         }
@@ -322,8 +323,10 @@ impl<S: Routes> Drop for Waiting<S> {
     }
 }
 
-fn insert_common_headers(headers: &mut HeaderMap, id: &RequestId) {
-    const COMMON: [(HeaderName, HeaderValue); 4] = [
+fn insert_common_headers(headers: &mut HeaderMap, id: &RequestId, policy: Option<HeaderValue>) {
+    const POLICY: HeaderValue =
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    const COMMON: [(HeaderName, HeaderValue); 3] = [
         (
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
@@ -333,15 +336,12 @@ fn insert_common_headers(headers: &mut HeaderMap, id: &RequestId) {
             HeaderValue::from_static("no-referrer"),
         ),
         (
-            header::CONTENT_SECURITY_POLICY,
-            HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
-        ),
-        (
             header::CROSS_ORIGIN_RESOURCE_POLICY,
             HeaderValue::from_static("same-origin"),
         ),
     ];
     headers.append(X_REQUEST_ID, id.to_header());
+    headers.append(header::CONTENT_SECURITY_POLICY, policy.unwrap_or(POLICY));
     for (name, value) in COMMON {
         headers.append(name, value);
     }

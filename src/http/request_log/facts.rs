@@ -1,5 +1,7 @@
 //! What is learnt of a request on its way.
 
+use actix_web::http::header::HeaderValue;
+
 use crate::{
     callers::{Caller, Denial, limit::Verdict},
     http::balance::Outcome,
@@ -17,4 +19,6 @@ pub(crate) struct RequestFacts {
     /// Where its client has a limit.
     pub(in crate::http) verdict: Option<Verdict>,
     pub(in crate::http) cache: Option<Outcome>,
+    /// A `Content-Security-Policy` of the answer's own, in place of the strictest.
+    pub(in crate::http) policy: Option<HeaderValue>,
 }
