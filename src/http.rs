@@ -7,6 +7,7 @@
 //! | `GET /status` | the same | what the service knows of balance, token and D7 |
 //! | `GET /history` | the same | what was seen of the balance since the start |
 //! | `POST`, `DELETE /session`, `POST /session/end` | pages of our own origin; a caller key | signs in and out |
+//! | `GET /`, `/assets/{name}` | anyone | the page, and its files |
 //! | `GET /openapi.yaml` | anyone | the interface's description |
 //! | `GET /problems`, `/problems/{code}` | anyone | what each error means |
 //! | `GET /livez`, `/readyz` (both listeners) | anyone | 200 or 503 |
@@ -33,6 +34,7 @@ mod history;
 mod host;
 mod last_known;
 mod origins;
+mod page;
 mod pages;
 mod preconditions;
 pub mod probes;
@@ -152,6 +154,8 @@ impl Routes for Public {
             allow: "POST",
             handlers: &[(Method::POST, session::end_by_form)],
         },
+        get!("/", page::get_page),
+        get!("/assets/{name}", |_, call| page::get_asset(&call)),
         get!("/openapi.yaml", |_, _| pages::get_openapi()),
         get!("/problems", |_, call| pages::list_problems(&call.request)),
         get!("/problems/{code}", |_, call| {

@@ -159,6 +159,15 @@ impl BalanceService {
         }
     }
 
+    /// Has the balance refreshed as a request that came `now` would have it, and
+    /// waits for nothing.
+    pub fn refresh_behind(&self, now: MonoTime) {
+        let must_wait = matches!(self.get_now(&Asked::default(), now), Now::Wait);
+        if must_wait && self.refresher.state().first_to_nudge() {
+            self.refresher.nudge();
+        }
+    }
+
     /// Answers by way of the refresher, which decides again on what it knows,
     /// and has the request wait for a flight if there is no other way.
     ///

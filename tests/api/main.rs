@@ -24,6 +24,7 @@ mod logging;
 mod manual;
 mod monitoring;
 mod openapi;
+mod page;
 mod preconditions;
 mod problems;
 mod rejections;

@@ -8,7 +8,10 @@ use std::{
 use d7_balance::http::problem::{Code, INTERNAL, Retry};
 use serde_json::Value;
 
-use crate::harness::{Request, Response, TestApp};
+use crate::{
+    harness::{Request, Response, TestApp},
+    page::files::all_assets,
+};
 
 fn document() -> Value {
     let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.yaml")).unwrap();
@@ -150,13 +153,15 @@ fn every_described_operation_exists_and_no_method_is_left_out() {
             .insert(method.to_uppercase());
     }
 
+    let (asset, _) = all_assets(&app).swap_remove(0);
+    let asset = asset.rsplit('/').next().unwrap();
     for (path, methods) in &described {
         let addr = if path == "/metrics" {
             app.admin_addr
         } else {
             app.addr
         };
-        let path = path.replace("{code}", "not_found");
+        let path = path.replace("{code}", "not_found").replace("{name}", asset);
         for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"] {
             let response = Request::new(addr, method, &path).bearer(&app.key).send();
             if methods.contains(method) {
@@ -268,6 +273,8 @@ fn every_header_of_an_answer_is_described_or_common_to_all() {
         .without("host")
         .header("host", "example.com");
     let history = |path: &str| app.request("GET", path).bearer(&app.key);
+    let page = app.request("GET", "/").bearer(&app.key);
+    let (_, asset) = all_assets(&app).swap_remove(0);
     let answers = [
         ("/balance", "200", balance.send()),
         (
@@ -296,6 +303,14 @@ fn every_header_of_an_answer_is_described_or_common_to_all() {
             "/problems/{code}",
             "404",
             app.request("GET", "/problems/none").send(),
+        ),
+        ("/", "200", page.send()),
+        ("/", "304", page.header("if-none-match", "*").send()),
+        ("/assets/{name}", "200", asset),
+        (
+            "/assets/{name}",
+            "404",
+            app.request("GET", "/assets/none").send(),
         ),
         ("/livez", "200", app.request("GET", "/livez").send()),
         ("/metrics", "200", app.admin("/metrics")),

@@ -57,7 +57,8 @@ fn unknown_paths_are_404_before_any_credential_is_looked_at() {
     });
 
     for path in [
-        "/",
+        "//",
+        "/assets/",
         "/balance/",
         "//balance",
         "/Balance",

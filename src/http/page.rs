@@ -1,0 +1,196 @@
+//! `GET /` and its files: the page for people.
+//!
+//! The server puts into the HTML what it knows, so that everything but the chart
+//! works without JavaScript; the script then keeps it up to date by way of the
+//! same routes that every caller has. The words of all states stand in
+//! `page/page.html`, and both sides only say which of them are so.
+//!
+//! Everything is embedded, and nothing comes from another host.
+
+mod assets;
+mod template;
+mod view;
+
+use std::sync::LazyLock;
+
+use actix_web::{
+    HttpMessage, HttpResponse,
+    http::{
+        StatusCode,
+        header::{self, HeaderName, HeaderValue},
+    },
+};
+use aws_lc_rs::digest;
+
+use self::{
+    assets::Assets,
+    template::Template,
+    view::{Moment, View},
+};
+use super::{
+    Answer, Call, Public,
+    auth::authenticate,
+    cookie::{self, session_in},
+    path, preconditions,
+    problem::ApiError,
+};
+use crate::callers::Denial;
+
+/// The files with their names, and the page that refers to them.
+static ASSETS: LazyLock<Assets> = LazyLock::new(Assets::embedded);
+static PAGE: LazyLock<Template> =
+    LazyLock::new(|| Template::parse(&ASSETS.refer(include_str!("page/page.html"))));
+
+/// Opened only as far as the page's own files need. uPlot sets styles by way of
+/// the CSSOM, which no policy forbids.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+);
+
+/// All of it is off. Browsers complain in their console of names that they do not
+/// know, so only those are named that are settled.
+const PERMISSIONS: HeaderValue = HeaderValue::from_static(
+    "accelerometer=(), autoplay=(), camera=(), display-capture=(), encrypted-media=(), \
+     fullscreen=(), geolocation=(), gyroscope=(), hid=(), idle-detection=(), local-fonts=(), \
+     magnetometer=(), microphone=(), midi=(), payment=(), picture-in-picture=(), \
+     publickey-credentials-create=(), publickey-credentials-get=(), screen-wake-lock=(), \
+     serial=(), storage-access=(), usb=(), window-management=(), xr-spatial-tracking=()",
+);
+
+/// What `POST /session` leads to where it has not accepted a key.
+const FAILURE: &str = "signin=failed";
+
+/// Who looks at the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Visitor {
+    /// Nobody that is known.
+    SignedOut,
+    /// Nobody that is known, who has just tried to sign in.
+    Refused,
+    /// Somebody whose credential is none any more.
+    SessionEnded,
+    /// Somebody with a credential, over the limit of the client or not.
+    SignedIn,
+}
+
+impl Visitor {
+    /// The word by which `page.html` and `page.js` know it.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::SignedOut => "signed-out",
+            Self::Refused => "refused",
+            Self::SessionEnded => "ended",
+            Self::SignedIn => "signed-in",
+        }
+    }
+}
+
+/// Answers the page as it is now, and waits for nothing.
+pub(super) fn get_page(public: &Public, mut call: Call<'_>) -> Answer {
+    let visitor = visitor(public, &mut call);
+    let mut view = View::without_account(visitor.as_str());
+    if visitor == Visitor::SignedIn {
+        let refused_for_s = call.facts.verdict.and_then(|verdict| verdict.refused_for_s);
+        if refused_for_s.is_none() {
+            // Whoever loads the page asks for the balance.
+            public.service.refresh_behind(call.received.mono);
+        }
+        view.put_account(&Moment {
+            outlook: &public.service.outlook(),
+            ttl: public.service.ttl(),
+            now: call.received.wall,
+            refused_for_s,
+        });
+    }
+    let html = PAGE.render(&view);
+    let etag = etag(&html);
+    let mut answer = if preconditions::none_match_fails(call.request.headers(), etag.as_bytes()) {
+        HttpResponse::new(StatusCode::NOT_MODIFIED)
+    } else {
+        HttpResponse::Ok()
+            .content_type("text/html; charset=utf-8")
+            .body(html)
+    };
+    call.facts.policy = Some(POLICY);
+    let headers = answer.headers_mut();
+    if call.facts.denial.is_some_and(Denial::is_of_session) {
+        headers.append(header::SET_COOKIE, cookie::CLEARED);
+    }
+    if let Ok(etag) = HeaderValue::try_from(etag) {
+        headers.append(header::ETAG, etag);
+    }
+    for (name, value) in [
+        (
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("private, no-cache"),
+        ),
+        (header::VARY, HeaderValue::from_static("Cookie")),
+        (header::PERMISSIONS_POLICY, PERMISSIONS),
+        (
+            header::CROSS_ORIGIN_OPENER_POLICY,
+            HeaderValue::from_static("same-origin"),
+        ),
+        (
+            header::CROSS_ORIGIN_EMBEDDER_POLICY,
+            HeaderValue::from_static("require-corp"),
+        ),
+    ] {
+        headers.append(name, value);
+    }
+    answer.into()
+}
+
+/// Finds out who looks.
+fn visitor(public: &Public, call: &mut Call<'_>) -> Visitor {
+    let headers = call.request.headers();
+    let has_tried = {
+        let query = call.request.uri().query().unwrap_or_default();
+        query.split('&').any(|pair| pair == FAILURE)
+    };
+    let is_known = headers.contains_key(header::AUTHORIZATION) || session_in(headers).is_some();
+    let denial = match is_known.then(|| authenticate(public, call)) {
+        Some(Ok(_) | Err(ApiError::RateLimited { .. })) => return Visitor::SignedIn,
+        Some(Err(ApiError::Unauthorized(denial))) => Some(denial),
+        Some(Err(_)) => {
+            // Led here by a page of another site, with a cookie that must not
+            // count then: to be shown the form is no denial.
+            call.facts.denial = None;
+            None
+        }
+        None => None,
+    };
+    match denial {
+        _ if has_tried => Visitor::Refused,
+        Some(_) => Visitor::SessionEnded,
+        None => Visitor::SignedOut,
+    }
+}
+
+/// Answers one of the page's files.
+pub(super) fn get_asset(call: &Call<'_>) -> Answer {
+    const CACHE_CONTROL: (HeaderName, &str) =
+        (header::CACHE_CONTROL, "public, max-age=31536000, immutable");
+    let path = path(&call.request);
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let Some(asset) = ASSETS.find(name) else {
+        return ApiError::NotFound.into();
+    };
+    HttpResponse::Ok()
+        .content_type(asset.content_type)
+        .insert_header(CACHE_CONTROL)
+        .body(asset.body.clone())
+        .into()
+}
+
+/// A strong entity tag (RFC 9110 section 8.8.3), quotes included.
+fn etag(html: &str) -> String {
+    format!("\"{}\"", hex(html.as_bytes(), 16))
+}
+
+/// The first bytes of the SHA-256 of `bytes`.
+fn hex(bytes: &[u8], length: usize) -> String {
+    let digest = digest::digest(&digest::SHA256, bytes);
+    let first = digest.as_ref().iter().take(length);
+    first.map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,68 @@
+//! The page's files, embedded, under names that tell their content: what a name
+//! once stood for it stands for always, so that a browser need never ask again.
+
+use bytes::Bytes;
+
+use super::hex;
+
+/// The files. One that refers to another comes after it.
+const FILES: [(&str, &str, &str); 2] = [
+    ("icon.svg", "image/svg+xml", include_str!("icon.svg")),
+    (
+        "page.css",
+        "text/css; charset=utf-8",
+        include_str!("page.css"),
+    ),
+];
+
+/// All files.
+pub(super) struct Assets(Vec<Asset>);
+
+/// One file as it is served.
+pub(super) struct Asset {
+    /// The name in the source.
+    plain: &'static str,
+    /// The name it is served under, such as `page.0123456789abcdef.js`.
+    name: String,
+    pub(super) content_type: &'static str,
+    pub(super) body: Bytes,
+}
+
+impl Assets {
+    pub(super) fn embedded() -> Self {
+        let mut assets = Self(Vec::new());
+        for (plain, content_type, text) in FILES {
+            let body = assets.refer(text);
+            let hash = hex(body.as_bytes(), 8);
+            let name = match plain.rsplit_once('.') {
+                Some((stem, extension)) => format!("{stem}.{hash}.{extension}"),
+                None => format!("{plain}.{hash}"),
+            };
+            assets.0.push(Asset {
+                plain,
+                name,
+                content_type,
+                body: body.into(),
+            });
+        }
+        assets
+    }
+
+    /// The file that is served under `name`.
+    pub(super) fn find(&self, name: &str) -> Option<&Asset> {
+        self.0.iter().find(|asset| asset.name == name)
+    }
+
+    /// `text` with the names that files are served under, in place of those in
+    /// the source: `"/assets/page.css"`.
+    pub(super) fn refer(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, asset| {
+            let Asset { plain, name, .. } = asset;
+            text.replace(
+                &format!("\"/assets/{plain}\""),
+                &format!("\"/assets/{name}\""),
+            )
+            .replace(&format!("\"./{plain}\""), &format!("\"./{name}\""))
+        })
+    }
+}

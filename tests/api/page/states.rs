@@ -1,0 +1,263 @@
+//! What the page shows in each state, as a browser without JavaScript sees it.
+
+use std::time::Duration;
+
+use d7_balance::simulator::{REJECTION, answer};
+
+use super::{inside, outside, shows};
+use crate::{
+    harness::{Response, TestApp},
+    sessions::sign_in,
+};
+
+#[test]
+fn whoever_is_not_signed_in_sees_the_form_and_nothing_of_the_account() {
+    let app = TestApp::start();
+    app.balance();
+
+    let html = outside(&app).text();
+
+    assert!(shows(&html, "visitor=signed-out refused ended left"));
+    assert!(!shows(&html, "visitor=signed-in"));
+    for alert in ["visitor=refused", "visitor=ended"] {
+        assert!(!shows(&html, alert), "{alert}");
+    }
+    for part in [
+        "<form method=\"post\" action=\"/session\">",
+        "<label for=\"key\">",
+        "name=\"key\" type=\"password\"",
+        "<title>Sign in – d7-balance</title>",
+    ] {
+        assert!(html.contains(part), "{part}");
+    }
+    for secret in ["99.9999999", "2026-11-23"] {
+        assert!(!html.contains(secret), "{secret}");
+    }
+    assert_eq!(
+        app.metric("d7b_denied_total{reason=\"missing\"}"),
+        Some(0.0),
+        "to look at the form is no failed attempt"
+    );
+}
+
+/// The page with the cookie of a session, as a browser asks that navigates from
+/// `site`.
+fn resumed(app: &TestApp, path: &str, session: &str, site: &str) -> Response {
+    app.request("GET", path)
+        .header("cookie", &format!("__Host-d7b_session={session}"))
+        .header("sec-fetch-site", site)
+        .send()
+}
+
+#[test]
+fn a_session_shows_the_account_until_it_is_over_and_its_cookie_is_cleared() {
+    let app = TestApp::start();
+    app.balance();
+    let session = sign_in(&app, &app.key);
+
+    let typed = resumed(&app, "/", &session, "none");
+    let led = resumed(&app, "/", &session, "same-origin");
+    app.advance_s(12 * 3600);
+    let over = resumed(&app, "/", &session, "none");
+
+    for page in [typed, led] {
+        assert!(shows(&page.text(), "visitor=signed-in"));
+        assert!(page.text().contains("99.9999999"));
+        assert_eq!(page.header("set-cookie"), None);
+        assert!(!page.text().contains(&session));
+    }
+    assert_eq!(over.status, 200);
+    assert!(shows(&over.text(), "visitor=ended"));
+    assert!(!over.text().contains("99.9999999"));
+    assert_eq!(
+        over.expect("set-cookie"),
+        "__Host-d7b_session=; Max-Age=0; Path=/; Secure; HttpOnly; SameSite=Strict"
+    );
+}
+
+#[test]
+fn from_another_site_the_form_is_shown_and_the_session_goes_on() {
+    let app = TestApp::start();
+    app.balance();
+    let session = sign_in(&app, &app.key);
+
+    let led = resumed(&app, "/", &session, "cross-site");
+    let both = app
+        .request("GET", "/")
+        .bearer(&app.key)
+        .header("cookie", &format!("__Host-d7b_session={session}"))
+        .send();
+
+    for page in [led, both] {
+        let html = page.text();
+        assert!(html.contains("data-visitor=\"signed-out\""));
+        assert!(!html.contains("99.9999999"));
+        assert_eq!(page.header("set-cookie"), None);
+    }
+    for reason in ["cross_site", "ambiguous"] {
+        let denied = format!("d7b_denied_total{{reason=\"{reason}\"}}");
+        assert_eq!(app.metric(&denied), Some(0.0), "{reason}");
+    }
+}
+
+#[test]
+fn a_failed_attempt_and_an_ended_session_are_told_apart() {
+    let app = TestApp::start();
+
+    let refused = app.request("GET", "/?a=b&signin=failed").send();
+    let again = resumed(&app, "/?signin=failed", "no-session", "same-origin");
+    let ended = resumed(&app, "/?signin=other", "no-session", "same-origin");
+    let revoked = app.request("GET", "/").bearer("d7b_no_more").send();
+
+    for (page, shown, hidden) in [
+        (refused, "visitor=refused", "visitor=ended"),
+        (again, "visitor=refused", "visitor=ended"),
+        (ended, "visitor=ended", "visitor=refused"),
+        (revoked, "visitor=ended", "visitor=refused"),
+    ] {
+        let html = page.text();
+        assert!(shows(&html, shown) && !shows(&html, hidden), "{shown}");
+        assert!(shows(&html, "visitor=signed-out refused ended left"));
+    }
+}
+
+#[test]
+fn the_balance_is_shown_digit_by_digit_with_its_time_and_how_long_it_is_fresh() {
+    let app = TestApp::start();
+    app.d7
+        .always(answer(200, r#"{"balance": 100.00, "sms_count": 7.50}"#));
+    app.balance();
+    app.advance(Duration::from_millis(12_500));
+
+    let html = inside(&app).text();
+
+    for part in [
+        "<title>100.00 – d7-balance</title>",
+        "data-length=\"short\" data-when=\"freshness=fresh stale expired\">100.00</p>",
+        "<time data-time=\"as_of\" datetime=\"2026-11-23T01:00:00.123Z\">2026-11-23 01:00:00 UTC</time>",
+        "12 s old, fresh for 47 s",
+        ">7.50</span> messages",
+        "Asked <span data-text=\"requests\">once</span>",
+    ] {
+        assert!(html.contains(part), "{part}");
+    }
+    for condition in [
+        "freshness=fresh",
+        "credential=ok",
+        "d7=well",
+        "messages=told",
+    ] {
+        assert!(shows(&html, condition), "{condition}");
+    }
+    assert!(!html.contains("http-equiv"), "there is nothing to wait for");
+}
+
+#[test]
+fn an_old_balance_is_marked_with_the_reason_in_words() {
+    let app = TestApp::start();
+    app.balance();
+    app.advance_s(120);
+    app.d7.always(answer(503, ""));
+    app.balance();
+
+    let html = inside(&app).text();
+
+    for part in [
+        "<title>Old: 99.9999999 – d7-balance</title>",
+        "2 min old, past its time by 60 s",
+        "<p class=\"reason\" data-text=\"reason\">D7 is unavailable.</p>",
+        "D7 said 503.",
+        "It is left alone until <time data-time=\"held_until\" datetime=\"2026-11-23T01:02:0",
+    ] {
+        assert!(html.contains(part), "{part}");
+    }
+    for condition in ["freshness=stale expired", "d7=failing", "held=yes"] {
+        assert!(shows(&html, condition), "{condition}");
+    }
+    assert!(!shows(&html, "freshness=fresh"));
+}
+
+#[test]
+fn a_failure_that_is_over_is_still_told() {
+    let app = TestApp::start();
+    app.d7.next(answer(429, ""));
+    app.balance();
+    app.advance_s(60);
+    app.balance();
+
+    let html = inside(&app).text();
+
+    assert!(shows(&html, "d7=well") && shows(&html, "past=failed"));
+    assert!(html.contains(">D7 asks this service to slow down</span>"));
+}
+
+#[test]
+fn a_rejected_token_is_told_with_what_to_do_and_nothing_of_d7s_own_text() {
+    let app = TestApp::start();
+    app.balance();
+    app.advance_s(60);
+    let rejection = REJECTION.replace("It looks like", "<b>It</b> looks like");
+    app.d7.always(answer(401, &rejection));
+    app.balance();
+    app.wait_until_parked(1);
+    app.advance(Duration::from_millis(500));
+    app.wait_for_outcomes("upstream_unauthorized", 1);
+
+    let html = inside(&app).text();
+
+    assert!(shows(&html, "credential=rejected") && shows(&html, "d7=failing"));
+    assert!(html.contains("data-freshness=\"expired\""));
+    assert!(html.contains("D7 said 401, ACCESS_TOKEN_SIGNATURE_VERIFICATION_FAILED."));
+    assert!(!html.contains("looks like"));
+    // From the table, with its apostrophe made safe.
+    assert!(html.contains("D7 did not accept this service&#39;s token."));
+}
+
+#[test]
+fn where_nothing_is_known_and_d7_fails_the_reason_stands_there() {
+    let app = TestApp::start();
+    app.d7.always(answer(402, "{}"));
+    app.balance();
+
+    let html = inside(&app).text();
+
+    assert!(shows(&html, "freshness=none"));
+    assert!(html.contains("<title>No balance yet – d7-balance</title>"));
+    assert!(html.contains("data-text=\"reason\">D7 asks for a payment.</p>"));
+    assert!(!html.contains("http-equiv"), "to wait would not help");
+}
+
+#[test]
+fn over_the_limit_the_page_says_so_and_asks_for_nothing() {
+    let app = TestApp::builder().set("D7B_RATE_LIMIT", "1/h").start();
+    let within = inside(&app);
+    app.wait_for_refreshes(1);
+    app.advance_s(60);
+
+    let over = inside(&app);
+
+    assert!(!shows(&within.text(), "link=limited"));
+    assert_eq!(over.status, 200);
+    assert_eq!(over.expect("ratelimit"), "\"client\";r=0;t=3540");
+    assert!(shows(&over.text(), "link=limited"));
+    assert!(
+        over.text()
+            .contains("<span data-text=\"retry\">in 59 min</span>")
+    );
+    assert!(over.text().contains("Your team’s limit is reached.</p>"));
+    assert_eq!(app.d7.count(), 1);
+}
+
+#[test]
+fn a_hundred_digits_come_out_as_they_came_in() {
+    let app = TestApp::start();
+    let digits = format!("-{}.{}", "1234567890".repeat(6), "0987654321".repeat(4));
+    app.d7
+        .always(answer(200, &format!("{{\"balance\": {digits}}}")));
+    app.balance();
+
+    let html = inside(&app).text();
+
+    assert!(html.contains(&format!(">{digits}</p>")));
+    assert!(html.contains("data-length=\"longest\""));
+}
