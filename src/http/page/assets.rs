@@ -6,12 +6,32 @@ use bytes::Bytes;
 use super::hex;
 
 /// The files. One that refers to another comes after it.
-const FILES: [(&str, &str, &str); 2] = [
+const FILES: [(&str, &str, &str); 6] = [
     ("icon.svg", "image/svg+xml", include_str!("icon.svg")),
+    (
+        "uPlot.min.css",
+        "text/css; charset=utf-8",
+        include_str!("vendor/uPlot.min.css"),
+    ),
     (
         "page.css",
         "text/css; charset=utf-8",
         include_str!("page.css"),
+    ),
+    (
+        "uPlot.iife.min.js",
+        "text/javascript; charset=utf-8",
+        include_str!("vendor/uPlot.iife.min.js"),
+    ),
+    (
+        "chart.js",
+        "text/javascript; charset=utf-8",
+        include_str!("chart.js"),
+    ),
+    (
+        "page.js",
+        "text/javascript; charset=utf-8",
+        include_str!("page.js"),
     ),
 ];
 
@@ -54,7 +74,7 @@ impl Assets {
     }
 
     /// `text` with the names that files are served under, in place of those in
-    /// the source: `"/assets/page.css"`.
+    /// the source: `"/assets/page.css"` in HTML, `"./chart.js"` in a module.
     pub(super) fn refer(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, asset| {
             let Asset { plain, name, .. } = asset;

@@ -1,0 +1,524 @@
+// Keeps the page up to date.
+//
+// It asks what every caller asks: `/balance` in fetch's default cache mode, so
+// that the browser revalidates by itself; `/status` for what stands behind it;
+// `/history` for what is new in it. The words are in page.html: this file says
+// which of them are so, as the server did before it (src/http/page/view.rs).
+
+import { Chart, wording } from "./chart.js";
+
+/** Seconds between two looks, where the service asks for nothing longer. */
+const SOONEST = 2;
+const LATEST = 60;
+/** The most between two looks where the service cannot be reached. */
+const LATEST_IN_VAIN = 15;
+/** Seconds after which a request is given up. */
+const PATIENCE = 30;
+/** A page may stay open for months. */
+const MOST_SAMPLES = 10_000;
+/** What is news for a screen reader has been so for this long, in milliseconds. */
+const SETTLED = 4000;
+
+/** Where values stand, which are the account's. */
+const PLACES = "[data-text], [data-time]";
+
+const body = document.body;
+const chart = new Chart();
+
+/** The words of each error, by its code: from the table at `/problems`. */
+const errors = new Map();
+
+/** What each `data-when` asks about, where it is not on the body. */
+const NOTHING = { messages: "", held: "", past: "", token: "" };
+const states = { ...NOTHING };
+
+/** The balance that is shown: `{ text, asOf, age, ttl, since }`, age and ttl as they were `since`. */
+let balance = null;
+/** Why it is not newer, in words. */
+let reason = "";
+/** When something was last heard of the service. */
+let heard = new Date();
+/** When the next look is due, and before when none is allowed, on `now()`. */
+let due = Infinity;
+let notBefore = 0;
+let timer;
+let isLooking = false;
+/** How many looks in a row have brought nothing newer. */
+let inVain = 0;
+/** What is charted, oldest first. */
+let samples = [];
+
+// ---- Time -------------------------------------------------------------------
+
+/** Seconds on a clock that nobody sets. */
+function now() {
+  return performance.now() / 1000;
+}
+
+/** A moment, to count from. */
+function mark() {
+  return { steady: now(), wall: Date.now() / 1000 };
+}
+
+/**
+ * Seconds since a mark. The steady clock may stand still while the machine
+ * sleeps, and the one on the wall may be set back: the longer time counts, since
+ * an old figure must never pass for one of now.
+ */
+function passed(since) {
+  return Math.max(now() - since.steady, Date.now() / 1000 - since.wall, 0);
+}
+
+function span(seconds) {
+  const whole = Math.floor(seconds);
+  if (whole < 120) return `${whole} s`;
+  if (whole < 7200) return `${Math.floor(whole / 60)} min`;
+  if (whole < 172800) return `${Math.floor(whole / 3600)} h`;
+  return `${Math.floor(whole / 86400)} days`;
+}
+
+// ---- What is shown ----------------------------------------------------------
+
+function setText(name, text) {
+  for (const element of document.querySelectorAll(`[data-text="${name}"]`)) {
+    if (element.textContent !== text) element.textContent = text;
+  }
+}
+
+function setTime(name, date) {
+  for (const element of document.querySelectorAll(`[data-time="${name}"]`)) {
+    if (date) element.dateTime = date.toISOString();
+    element.textContent = date ? wording(date) : "";
+  }
+}
+
+/** Puts on the page what is so. Called once a second, too. */
+function show() {
+  tickBalance();
+  for (const [name, word] of Object.entries(states)) {
+    if (name in body.dataset) body.dataset[name] = word;
+  }
+  for (const element of document.querySelectorAll("[data-when]")) {
+    const [name, words] = element.dataset.when.split("=");
+    const isSo = words.split(" ").includes(states[name]);
+    if (element.hidden === isSo) element.hidden = !isSo;
+  }
+  const wait = due - now();
+  if (wait < Infinity) setText("retry", wait < 1 ? "now" : `in ${span(Math.ceil(wait))}`);
+  const title = `${titleWords()} – d7-balance`;
+  if (document.title !== title) document.title = title;
+  tellNews();
+}
+
+/** The balance with its age, which decides by itself when it is old. */
+function tickBalance() {
+  if (!balance) {
+    setText("age", "");
+    setText("reason", reason || "The first one is on its way.");
+    return;
+  }
+  const elapsed = passed(balance.since);
+  const left = balance.ttl - elapsed;
+  if (states.freshness === "fresh" && left < 0) states.freshness = "stale";
+  const isFresh = states.freshness === "fresh";
+  const outlook = left < 0 ? `past its time by ${span(-left)}` : `fresh for ${span(left)}`;
+  setText("age", `${span(balance.age + elapsed)} old, ${outlook}`);
+  setText("reason", isFresh ? "" : reason || "A newer one is on its way.");
+}
+
+function showBalance() {
+  setText("balance", balance.text);
+  setTime("as_of", balance.asOf);
+  const { length } = balance.text;
+  const amount = document.querySelector('[data-text="balance"]');
+  amount.dataset.length = length <= 12 ? "short" : length <= 32 ? "long" : "longest";
+}
+
+function titleWords() {
+  if (states.visitor !== "signed-in") return "Sign in";
+  if (!balance) return "No balance yet";
+  return states.freshness === "fresh" ? balance.text : `Old: ${balance.text}`;
+}
+
+let told = null;
+let telling;
+
+/** Tells a screen reader what has changed: the balance and its state, no ticks. */
+function tellNews() {
+  const words = newsWords();
+  if (told === null) told = words;
+  if (words === telling?.words) return;
+  clearTimeout(telling?.timer);
+  telling = {
+    words,
+    timer: setTimeout(() => {
+      if (words !== told) document.getElementById("news").textContent = words;
+      told = words;
+    }, SETTLED),
+  };
+}
+
+function newsWords() {
+  // The words beside the form are an alert of their own.
+  if (states.visitor !== "signed-in") return "";
+  const link = { offline: "The service cannot be reached. ", limited: "Asking too often. " }[states.link] ?? "";
+  if (!balance) return `${link}No balance yet. ${reason}`;
+  if (states.freshness === "fresh") return `${link}Balance ${balance.text}.`;
+  return `${link}Balance ${balance.text}, old. ${reason}`;
+}
+
+// ---- Asking -----------------------------------------------------------------
+
+/** Ends what is being asked: by signing out. */
+let asking = new AbortController();
+
+/** The visitor may not ask: any more (401), or so often (429). */
+class Refused extends Error {
+  constructor(answer) {
+    super(`${answer.status}`);
+    this.isForGood = answer.status === 401;
+    this.retryAfter = retryAfter(answer);
+  }
+}
+
+/** Asks the service. Throws where it cannot be reached, and `Refused`. */
+async function ask(path) {
+  const answer = await fetch(path, {
+    headers: { accept: "application/json" },
+    signal: AbortSignal.any([AbortSignal.timeout(PATIENCE * 1000), asking.signal]),
+  });
+  if (answer.status === 401 || answer.status === 429) throw new Refused(answer);
+  return answer;
+}
+
+/** Seconds before which the service wants nothing, or NaN where it does not say. */
+function retryAfter(answer) {
+  return Number.parseInt(answer.headers.get("retry-after"), 10);
+}
+
+/** How long to wait where the service wants nothing for `after` seconds; else `wait`. */
+function obeyed(after, wait) {
+  if (!(after > 0)) return wait;
+  notBefore = now() + after;
+  return Math.max(after, SOONEST);
+}
+
+function stopAsking() {
+  clearTimeout(timer);
+  asking.abort();
+  asking = new AbortController();
+}
+
+/** The body of an answer, or null where it is not JSON: a proxy's page may come. */
+async function json(answer) {
+  try {
+    return await answer.json();
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
+
+/** A parameter of `Cache-Status` (RFC 9211). */
+function cacheStatus(answer, name) {
+  const parameters = (answer.headers.get("cache-status") ?? "").split(";");
+  const found = parameters.map((text) => text.trim().split("=")).find(([known]) => known === name);
+  return found?.[1];
+}
+
+/** The row of the table that has `code`. */
+async function errorOf(code) {
+  if (!errors.has(code)) {
+    const rows = (await json(await ask("/problems"))) ?? [];
+    for (const row of rows) errors.set(row.code, row);
+  }
+  return errors.get(code) ?? { title: code, detail: "" };
+}
+
+/** Looks for what is new, shows it, and sees to the next look. */
+async function look() {
+  if (isLooking || document.hidden || states.visitor !== "signed-in") return;
+  isLooking = true;
+  clearTimeout(timer);
+  const { signal } = asking;
+  let wait;
+  try {
+    wait = await lookOnce();
+    heard = new Date();
+  } catch (error) {
+    inVain += 1;
+    wait = lookedInVain(error, signal);
+  }
+  isLooking = false;
+  if (states.visitor === "signed-in") lookIn(wait);
+  show();
+}
+
+/** What a look means that has failed with `error`. Returns when the next one is due. */
+function lookedInVain(error, signal) {
+  if (signal.aborted) return LATEST;
+  if (error instanceof Refused && error.isForGood) {
+    leave("ended");
+    return LATEST;
+  }
+  if (error instanceof Refused) {
+    states.link = "limited";
+    reason = "Your team’s limit is reached.";
+    return obeyed(error.retryAfter, backedOff());
+  }
+  states.link = "offline";
+  reason = "The service cannot be reached.";
+  setTime("seen", heard);
+  return Math.min(backedOff(), LATEST_IN_VAIN);
+}
+
+function lookIn(seconds) {
+  due = now() + seconds;
+  clearTimeout(timer);
+  if (!document.hidden) timer = setTimeout(look, seconds * 1000);
+}
+
+/** Twice as long each time that nothing newer has come. */
+function backedOff() {
+  return Math.min(SOONEST * 2 ** Math.max(inVain - 1, 0), LATEST);
+}
+
+function bounded(seconds) {
+  return Math.min(Math.max(seconds, SOONEST), LATEST);
+}
+
+/** One look. Returns after how many seconds the next one is due. */
+async function lookOnce() {
+  const answer = await ask("/balance");
+  const content = await json(answer);
+  if (answer.ok && content) {
+    const code = cacheStatus(answer, "detail");
+    states.link = "live";
+    // Without a word about it, a figure is not one of now.
+    take(content, Number(answer.headers.get("age")), Number(cacheStatus(answer, "ttl") ?? -1));
+    reason = code && errors.get(code) ? `${errors.get(code).title}.` : "";
+    const held = await lookBehind(null);
+    await lookBack();
+    if (states.freshness === "fresh") {
+      // To the end of the time that the figure is good for, and a little over.
+      return bounded(balance.ttl + 0.2);
+    }
+    inVain += 1;
+    return held === null ? backedOff() : bounded(held);
+  }
+  return lookAtProblem(answer, content);
+}
+
+/** What to do where there is no balance. Returns as `lookOnce` does. */
+async function lookAtProblem(answer, problem) {
+  inVain += 1;
+  const known = problem?.code ? problem : null;
+  if (known) errors.set(known.code, known);
+  const wait = obeyed(retryAfter(answer), backedOff());
+  if (known?.code.startsWith("upstream_")) {
+    states.link = "live";
+    reason = `${known.title}.`;
+    await lookBehind(known);
+    await lookBack();
+    return wait;
+  }
+  states.link = "trouble";
+  setText("trouble", known?.title ?? "The answer was not the service’s own");
+  setText("trouble_advice", known?.detail ?? `Something between this page and it has answered ${answer.status}.`);
+  reason = known ? `${known.title}.` : "The service cannot be reached.";
+  return wait;
+}
+
+/** Takes a balance over, with its age and what is left of its time, in seconds. */
+function take(content, age, ttl, freshness = ttl < 0 ? "stale" : "fresh") {
+  const isTold = content.sms_count !== undefined;
+  states.messages = isTold ? "told" : "";
+  states.freshness = freshness;
+  const asOf = new Date(content.as_of);
+  if (!balance || asOf > balance.asOf || freshness === "fresh") inVain = 0;
+  balance = { text: content.balance_text, asOf, age, ttl, since: mark() };
+  showBalance();
+}
+
+/**
+ * Asks what stands behind the balance. Returns for how many seconds D7 is still
+ * left alone, or null where it is not.
+ */
+async function lookBehind(problem) {
+  const answer = await ask("/status");
+  const status = answer.ok ? await json(answer) : null;
+  if (!status) return null;
+  const { credential, upstream } = status;
+  const { last_known: content, age, ttl, freshness } = status.balance;
+  // Without a problem, the refresh behind a stale balance may be over already.
+  if (content && (problem || new Date(content.as_of) > balance.asOf)) take(content, age, ttl, freshness);
+  states.credential = credential.state;
+  states.token = credential.in_force === "token_secondary" ? "second" : "";
+  setTime("expires", credential.expires && new Date(credential.expires));
+  setText("requests", times(upstream.requests_last_hour));
+  return showUpstream(upstream, answer);
+}
+
+/** The state of D7. Returns as `lookBehind` does. */
+async function showUpstream({ failure, last_failure: last, last_success: success }, answer) {
+  states.d7 = failure ? "failing" : success ? "well" : "unknown";
+  states.held = "";
+  states.past = !failure && last ? "failed" : "";
+  setTime("last_success", success && new Date(success));
+  if (states.past) {
+    setText("last_failure", (await errorOf(last.code)).title);
+    setTime("last_failure_at", last.at && new Date(last.at));
+  }
+  if (!failure) return null;
+  const { title, detail } = await errorOf(failure.code);
+  setText("failure", title);
+  setText("advice", detail);
+  setText("upstream", last?.code === failure.code ? answered(last) : "");
+  if (states.freshness !== "fresh") reason = `${title}.`;
+  if (!failure.held_until) return null;
+  states.held = "yes";
+  const until = new Date(failure.held_until);
+  setTime("held_until", until);
+  // By the service's clock, which need not be this one.
+  return (until - new Date(answer.headers.get("date") ?? Date.now())) / 1000;
+}
+
+function answered({ upstream_status: status, upstream_code: code }) {
+  if (!status) return "";
+  return code ? `D7 said ${status}, ${code}.` : `D7 said ${status}.`;
+}
+
+function times(count) {
+  return { 0: "not once", 1: "once" }[count] ?? `${count} times`;
+}
+
+/** Asks for the samples that are new. */
+async function lookBack() {
+  const latest = samples.at(-1);
+  if (balance && (!latest || balance.asOf > new Date(latest.asOf))) {
+    const since = latest ? `?since=${encodeURIComponent(latest.asOf)}` : "";
+    const answer = await ask(`/history${since}`);
+    const history = answer.ok ? await json(answer) : null;
+    for (const { as_of: asOf, balance_text: text } of history?.samples ?? []) {
+      samples.push({ at: Date.parse(asOf) / 1000, asOf, text });
+    }
+    samples = samples.slice(-MOST_SAMPLES);
+  }
+  chart.update(samples, balance ? balance.asOf / 1000 : 0);
+}
+
+// ---- Coming and going -------------------------------------------------------
+
+/** Shows the form, and keeps nothing of the account. */
+function leave(visitor) {
+  const hadFocus = document.querySelector(".account").contains(document.activeElement);
+  stopAsking();
+  Object.assign(states, NOTHING, { visitor, freshness: "none", credential: "unproven", d7: "unknown", link: "live" });
+  balance = null;
+  samples = [];
+  reason = "";
+  for (const place of document.querySelectorAll(PLACES)) {
+    place.removeAttribute("datetime");
+    place.textContent = "";
+  }
+  chart.update([], 0);
+  show();
+  // What had the focus is gone.
+  if (hadFocus) document.getElementById("key").focus();
+}
+
+/**
+ * Finds out whether there is a session after all. A browser leaves the cookie out
+ * of a visit that began on another site, and sends it with what the page itself
+ * asks for. Asked of the page, which anyone may see, and which has everything that
+ * is to be shown: `/balance` would answer 401, which browsers report as an error.
+ */
+async function knock() {
+  try {
+    const answer = await fetch("/", { cache: "no-store", signal: AbortSignal.timeout(PATIENCE * 1000) });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (page.body.dataset.visitor !== "signed-in") return;
+    const newer = page.querySelectorAll(PLACES);
+    for (const [index, place] of document.querySelectorAll(PLACES).entries()) {
+      place.replaceWith(newer[index].cloneNode(true));
+    }
+    read(page);
+    show();
+    look();
+  } catch {
+    // The form is there, and works as soon as the service does.
+  }
+}
+
+document.querySelector(".sign-out").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  stopAsking();
+  try {
+    const answer = await fetch("/session", { method: "DELETE" });
+    if (answer.ok || answer.status === 401) {
+      leave("left");
+      document.getElementById("key").focus();
+      return;
+    }
+  } catch {
+    // The browser's own way shows what is wrong.
+  }
+  event.target.submit();
+});
+
+let ticking;
+/** Whether the page has come to rest after it was loaded. */
+let isSettled = false;
+
+/** Nothing is asked and nothing ticks while nobody looks. */
+function wake() {
+  clearInterval(ticking);
+  clearTimeout(timer);
+  if (document.hidden) return;
+  ticking = setInterval(show, 1000);
+  if (states.visitor !== "signed-in") {
+    // Somebody may have signed in from another tab.
+    if (isSettled) knock();
+  } else if (notBefore > now()) {
+    lookIn(notBefore - now());
+  } else {
+    look();
+  }
+  isSettled = true;
+  show();
+}
+
+/** Takes over what the server has put into a page: this one, or a newer copy. */
+function read(page, isKept = false) {
+  Object.assign(states, NOTHING, page.body.dataset);
+  for (const element of page.querySelectorAll("[data-when]:not([hidden])")) {
+    const [name, words] = element.dataset.when.split("=");
+    if (!words.includes(" ")) states[name] = words;
+  }
+  const asOf = page.querySelector('[data-time="as_of"]').dateTime;
+  if (asOf) {
+    const { age, ttl } = page.querySelector("[data-age]").dataset;
+    const text = page.querySelector('[data-text="balance"]').textContent;
+    balance = { text, asOf: new Date(asOf), age: Number(age), ttl: isKept ? -1 : Number(ttl), since: mark() };
+    reason = page.querySelector('[data-text="reason"]').textContent;
+  }
+  for (const element of document.querySelectorAll("time[data-time]")) {
+    if (element.dateTime) element.textContent = wording(new Date(element.dateTime));
+  }
+}
+
+async function begin() {
+  // Going back, a browser may show a page that it has kept.
+  const [navigation] = performance.getEntriesByType("navigation");
+  read(document, navigation?.type === "back_forward");
+  // Else a failed attempt would be told of again when the page is loaded again.
+  if (location.search) history.replaceState(null, "", location.pathname);
+  if (states.visitor === "signed-out") await knock();
+  body.classList.add("settled");
+  document.addEventListener("visibilitychange", wake);
+  addEventListener("pageshow", (event) => event.persisted && wake());
+  addEventListener("online", () => states.link === "offline" && wake());
+  wake();
+}
+
+begin();
