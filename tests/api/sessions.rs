@@ -185,7 +185,7 @@ fn a_session_together_with_a_key_is_400() {
         "type": "/problems/bad_request",
         "title": "The request cannot be understood",
         "status": 400,
-        "detail": "Send exactly one credential and only parameters that the interface describes.",
+        "detail": "Send exactly one credential, and parameters as the interface describes them.",
         "code": "bad_request",
         "retryable": false,
     });
