@@ -1,7 +1,11 @@
 //! A service under test, and what talks to it.
 
+// Named by path, so that other test binaries can take in this file by its own.
+#[path = "harness/client.rs"]
 pub(crate) mod client;
+#[path = "harness/process.rs"]
 pub(crate) mod process;
+#[path = "harness/tls.rs"]
 pub(crate) mod tls;
 
 use std::{
