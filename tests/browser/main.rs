@@ -1,14 +1,24 @@
-//! The service behind a real proxy: the recipes of `deploy/nginx` in nginx.
+//! The service behind a real browser and a real proxy: Chromium, driven over
+//! WebDriver, and the recipes of `deploy/nginx` in nginx.
 //!
-//! Each test has a proxy and a service of its own.
+//! Each test has a browser, a proxy and a service of its own. The service's time
+//! stands still until it is moved, and so do the timers of a page where a test
+//! says so; nothing waits for either. Screenshots are left in `screenshots` in
+//! Cargo's target folder, also of what a failed test saw last.
 #![allow(
     clippy::unwrap_used,
     reason = "`allow-unwrap-in-tests` does not reach helper functions of integration tests"
 )]
 
+mod browser;
+mod chromium;
 #[expect(dead_code, reason = "these tests need a part of it")]
 #[path = "../api/harness.rs"]
 mod harness;
+mod polling;
 mod program;
 mod proxy;
+#[expect(dead_code, reason = "these tests need a part of it")]
+#[path = "../rotation/stopwatch.rs"]
+mod stopwatch;
 mod team_proxy;

@@ -81,6 +81,18 @@ impl Proxy {
         panic!("no free port in {ATTEMPTS} attempts");
     }
 
+    /// Where it is for a browser.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.addr)
+    }
+
+    /// The same with what the user signs in by.
+    pub(crate) fn url_of_user(&self, path: &str) -> String {
+        let (user, password) = USER;
+        let password = password.replace(' ', "%20");
+        format!("http://{user}:{password}@{}{path}", self.addr)
+    }
+
     /// A request, of nobody.
     pub(crate) fn request(&self, method: &str, path: &str) -> Request {
         Request::new(self.addr, method, path)

@@ -1,0 +1,283 @@
+//! A browser, and what a test does in it and asks of it.
+
+use std::{fs, path::Path, thread, time::Duration};
+
+use fantoccini::{
+    Client, ClientBuilder, Locator,
+    error::{CmdError, ErrorStatus},
+    wd::WindowHandle,
+};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{
+    chromium::{self, Command},
+    harness::process::Process,
+    stopwatch::Stopwatch,
+};
+
+/// How long something is waited for that a page does, at most.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running browser with a profile of its own. Dropping it ends it; where the
+/// test has failed, a screenshot shows what was to be seen.
+pub(crate) struct Browser {
+    client: Client,
+    runtime: Runtime,
+    _driver: Process,
+    _profile: TempDir,
+}
+
+/// A tab, to come back to.
+pub(crate) struct Tab(WindowHandle);
+
+impl Browser {
+    /// Starts a browser with an empty tab, as wide as a desktop's, light, and
+    /// with scripts on.
+    pub(crate) fn start() -> Self {
+        let profile = tempfile::tempdir().unwrap();
+        let (driver, url) = chromium::start_driver();
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let mut builder = ClientBuilder::new(HttpConnector::new());
+        builder.capabilities(chromium::capabilities(profile.path()));
+        let client = runtime.block_on(builder.connect(&url)).unwrap();
+        let browser = Self {
+            client,
+            runtime,
+            _driver: driver,
+            _profile: profile,
+        };
+        browser.set_width(1280);
+        browser.set_scheme("light");
+        browser
+    }
+
+    /// Makes the tab's page so many CSS pixels wide.
+    pub(crate) fn set_width(&self, width: u32) {
+        let size = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
+        self.devtools("Emulation.setDeviceMetricsOverride", size);
+    }
+
+    /// Has the tab prefer the colours `light` or `dark`.
+    pub(crate) fn set_scheme(&self, scheme: &str) {
+        let feature = json!({"name": "prefers-color-scheme", "value": scheme});
+        self.devtools("Emulation.setEmulatedMedia", json!({"features": [feature]}));
+    }
+
+    /// Has the timers of the tab's pages end when [`Browser::elapse`] says so.
+    pub(crate) fn hold_timers(&self) {
+        let source = include_str!("timers.js");
+        self.devtools(
+            "Page.addScriptToEvaluateOnNewDocument",
+            json!({"source": source}),
+        );
+    }
+
+    /// Ends the timers of the page.
+    pub(crate) fn elapse(&self) {
+        self.execute("elapse()");
+    }
+
+    /// Waits until the page has one timer, and returns how long that is.
+    pub(crate) fn wait_for_timer(&self) -> Duration {
+        wait_for("the page waits", || {
+            let waiting = self.execute("return waiting()");
+            match waiting.as_array().map(Vec::as_slice) {
+                Some([one]) => Ok(Duration::from_millis(one.as_u64().unwrap())),
+                _ => Err(format!("its timers are {waiting}")),
+            }
+        })
+    }
+
+    /// Hides the window, as a person does who goes on to another one.
+    pub(crate) fn hide(&self) {
+        self.run(self.client.minimize_window());
+    }
+
+    /// Shows the window again.
+    pub(crate) fn show(&self) {
+        self.run(self.client.set_window_size(1280, 800));
+    }
+
+    /// Opens a page and waits until it is loaded.
+    pub(crate) fn open(&self, url: &str) {
+        self.run(self.client.goto(url));
+    }
+
+    /// Opens another window with an empty tab, and goes on in that.
+    pub(crate) fn open_window(&self) -> Tab {
+        let new = self.run(self.client.new_window(false));
+        let tab = Tab(new.handle);
+        self.enter(&tab);
+        tab
+    }
+
+    /// The tab that a test is in.
+    pub(crate) fn tab(&self) -> Tab {
+        Tab(self.run(self.client.window()))
+    }
+
+    /// Goes on in a tab.
+    pub(crate) fn enter(&self, tab: &Tab) {
+        self.run(self.client.switch_to_window(tab.0.clone()));
+    }
+
+    /// Runs the body of a function in the page.
+    pub(crate) fn execute(&self, script: &str) -> Value {
+        self.run(self.client.execute(script, Vec::new()))
+    }
+
+    /// Runs the body of a function in the page, which calls `done` at its end.
+    fn execute_until_done(&self, script: &str) -> Value {
+        let script = format!("const done = arguments[0]; {script}");
+        self.run(self.client.execute_async(&script, Vec::new()))
+    }
+
+    /// The text of an element as it is to be seen, if there is such an element.
+    pub(crate) fn text(&self, css: &str) -> Option<String> {
+        let find = async {
+            let found = self.client.find(Locator::Css(css)).await?;
+            found.text().await
+        };
+        match self.runtime.block_on(find) {
+            Ok(text) => Some(text),
+            Err(error) if is_gone(&error) => None,
+            Err(error) => panic!("{css}: {error}"),
+        }
+    }
+
+    /// Waits until an element is to be seen that says `text` among other things.
+    pub(crate) fn wait_for_text(&self, css: &str, text: &str) {
+        wait_for(&format!("{css} says {text:?}"), || match self.text(css) {
+            Some(said) if said.contains(text) => Ok(()),
+            said => Err(format!("it says {said:?}")),
+        });
+    }
+
+    /// Saves what is to be seen.
+    pub(crate) fn screenshot(&self, name: &str) {
+        save(name, &self.run(self.client.screenshot()));
+    }
+
+    /// What the console of the tab has been told since it was last asked:
+    /// scripts' words and errors, failed requests, and violations of policies.
+    pub(crate) fn console(&self) -> Vec<String> {
+        let lines = self.run(self.client.issue_cmd(Command::console()));
+        let lines = lines.as_array().unwrap().iter();
+        lines
+            .map(|line| line["message"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// Asserts that the console has nothing to tell, but for lines with one of
+    /// `expected`, each of which has to be there.
+    pub(crate) fn assert_quiet_but(&self, expected: &[&str]) {
+        let lines = self.console();
+        let is_expected = |line: &&String| expected.iter().any(|part| line.contains(part));
+        let rest: Vec<_> = lines.iter().filter(|line| !is_expected(line)).collect();
+        assert!(rest.is_empty(), "the console tells of {rest:?}");
+        for part in expected {
+            let is_told = lines.iter().any(|line| line.contains(part));
+            assert!(is_told, "the console does not tell of {part:?}");
+        }
+    }
+
+    /// Asserts that the console has nothing to tell.
+    pub(crate) fn assert_quiet(&self) {
+        self.assert_quiet_but(&[]);
+    }
+
+    /// Asserts that the page need not be moved sideways to be read.
+    pub(crate) fn assert_fits(&self) {
+        let over = self.execute(
+            "const page = document.scrollingElement; return page.scrollWidth - page.clientWidth",
+        );
+        assert_eq!(over, 0, "the page is too wide by so many pixels");
+    }
+
+    /// Asserts that nothing in the page has moved by itself.
+    pub(crate) fn assert_still(&self) {
+        let shift = self.execute_until_done(
+            "let sum = 0;
+            const add = (shifts) => shifts.forEach(({ value }) => { sum += value; });
+            const observer = new PerformanceObserver((list) => add(list.getEntries()));
+            observer.observe({ type: 'layout-shift', buffered: true });
+            requestAnimationFrame(() => requestAnimationFrame(() => {
+                add(observer.takeRecords());
+                done(sum);
+            }));",
+        );
+        assert_eq!(shift, 0, "the page has moved by this layout shift");
+    }
+
+    /// Asserts that axe-core finds nothing in the page that keeps people out.
+    pub(crate) fn assert_accessible(&self) {
+        self.execute(&chromium::axe());
+        let found = self.execute_until_done(
+            "const held = window.setTimeout;
+            if (window.freeTimeout) window.setTimeout = window.freeTimeout;
+            axe.run()
+                .then(({ violations }) => violations, (error) => `${error}`)
+                .then((found) => { window.setTimeout = held; done(found); });",
+        );
+        assert_eq!(found, json!([]), "axe-core has findings");
+    }
+
+    /// Sends a command of the browser's developer tools to the tab.
+    fn devtools(&self, command: &str, parameters: Value) -> Value {
+        let command = Command::devtools(command, parameters);
+        self.run(self.client.issue_cmd(command))
+    }
+
+    fn run<T>(&self, command: impl Future<Output = Result<T, CmdError>>) -> T {
+        self.runtime
+            .block_on(command)
+            .unwrap_or_else(|error| panic!("the browser: {error}"))
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let end = async {
+            if thread::panicking()
+                && let Ok(png) = self.client.screenshot().await
+            {
+                let test = thread::current().name().unwrap_or("test").to_owned();
+                save(&format!("failed-{}", test.replace("::", "-")), &png);
+            }
+            self.client.clone().close().await
+        };
+        let end = async { tokio::time::timeout(PATIENCE, end).await };
+        // One that does not end by itself ends with its driver.
+        drop(self.runtime.block_on(end));
+    }
+}
+
+/// Polls until there is something, or tells what there is instead.
+fn wait_for<T>(what: &str, look: impl Fn() -> Result<T, String>) -> T {
+    let watch = Stopwatch::start();
+    loop {
+        match look() {
+            Ok(found) => return found,
+            Err(instead) => assert!(watch.now() < PATIENCE, "waited in vain: {what}; {instead}"),
+        }
+        watch.pause(Duration::from_millis(10));
+    }
+}
+
+/// Whether there is no such element, or no longer.
+fn is_gone(error: &CmdError) -> bool {
+    let gone = [
+        ErrorStatus::NoSuchElement,
+        ErrorStatus::StaleElementReference,
+    ];
+    matches!(error, CmdError::Standard(error) if gone.contains(&error.error))
+}
+
+fn save(name: &str, png: &[u8]) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("screenshots");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(format!("{name}.png")), png).unwrap();
+}
