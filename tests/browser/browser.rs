@@ -4,6 +4,8 @@ use std::{fs, path::Path, thread, time::Duration};
 
 use fantoccini::{
     Client, ClientBuilder, Locator,
+    cookies::Cookie,
+    elements::Element,
     error::{CmdError, ErrorStatus},
     wd::WindowHandle,
 };
@@ -124,6 +126,11 @@ impl Browser {
         self.run(self.client.switch_to_window(tab.0.clone()));
     }
 
+    /// The cookies that the browser would send, were the page loaded now.
+    pub(crate) fn cookies(&self) -> Vec<Cookie<'static>> {
+        self.run(self.client.get_all_cookies())
+    }
+
     /// Runs the body of a function in the page.
     pub(crate) fn execute(&self, script: &str) -> Value {
         self.run(self.client.execute(script, Vec::new()))
@@ -154,6 +161,21 @@ impl Browser {
             Some(said) if said.contains(text) => Ok(()),
             said => Err(format!("it says {said:?}")),
         });
+    }
+
+    /// An element that has to be there.
+    fn element(&self, css: &str) -> Element {
+        self.run(self.client.find(Locator::Css(css)))
+    }
+
+    /// Clicks on an element.
+    pub(crate) fn click(&self, css: &str) {
+        self.run(self.element(css).click());
+    }
+
+    /// Types into an element.
+    pub(crate) fn type_into(&self, css: &str, text: &str) {
+        self.run(self.element(css).send_keys(text));
     }
 
     /// Saves what is to be seen.

@@ -18,6 +18,7 @@ mod harness;
 mod polling;
 mod program;
 mod proxy;
+mod static_frontend;
 #[expect(dead_code, reason = "these tests need a part of it")]
 #[path = "../rotation/stopwatch.rs"]
 mod stopwatch;

@@ -46,6 +46,12 @@ impl Proxy {
         Self::start("team-proxy.conf", service, folder)
     }
 
+    /// A proxy with the files of a frontend, in front of the service at `service`.
+    pub(crate) fn of_frontend(service: SocketAddr) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self::start("static-frontend.conf", service, folder)
+    }
+
     /// Starts nginx with a recipe in which nothing is replaced but addresses and
     /// paths. TLS is left out: it is not what is tested.
     fn start(recipe: &str, service: SocketAddr, folder: TempDir) -> Self {

@@ -77,6 +77,21 @@ fn nothing_of_the_browser_goes_on_but_its_precondition() {
 }
 
 #[test]
+fn a_session_of_the_browser_does_not_stand_beside_the_key() {
+    let app = TestApp::start();
+    let proxy = Proxy::of_team(app.addr, &app.key);
+    let cookie = ("cookie", "__Host-d7b_session=of-another-life");
+    let beside_key = app.balance_request().header(cookie.0, cookie.1).send();
+    assert_eq!(beside_key.code(), "bad_request");
+
+    let answer = of_user(proxy.request("GET", "/api/balance"))
+        .header(cookie.0, cookie.1)
+        .send();
+
+    assert_eq!(answer.status, 200);
+}
+
+#[test]
 fn a_body_carries_no_other_request_through() {
     let app = TestApp::start();
     let proxy = Proxy::of_team(app.addr, &app.key);
