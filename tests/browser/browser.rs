@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path, thread, time::Duration};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use fantoccini::{
     Client, ClientBuilder, Locator,
     cookies::Cookie,
@@ -62,10 +63,22 @@ impl Browser {
         self.devtools("Emulation.setDeviceMetricsOverride", size);
     }
 
-    /// Has the tab prefer the colours `light` or `dark`.
+    /// Has the tab prefer the colours `light` or `dark`, and no motion: while a
+    /// colour passes into another one, both are hard to read.
     pub(crate) fn set_scheme(&self, scheme: &str) {
-        let feature = json!({"name": "prefers-color-scheme", "value": scheme});
-        self.devtools("Emulation.setEmulatedMedia", json!({"features": [feature]}));
+        let features = json!([
+            {"name": "prefers-color-scheme", "value": scheme},
+            {"name": "prefers-reduced-motion", "value": "reduce"},
+        ]);
+        self.devtools("Emulation.setEmulatedMedia", json!({"features": features}));
+    }
+
+    /// Switches the tab's scripts off.
+    pub(crate) fn set_script_off(&self) {
+        self.devtools(
+            "Emulation.setScriptExecutionDisabled",
+            json!({"value": true}),
+        );
     }
 
     /// Has the timers of the tab's pages end when [`Browser::elapse`] says so.
@@ -91,6 +104,14 @@ impl Browser {
                 _ => Err(format!("its timers are {waiting}")),
             }
         })
+    }
+
+    /// Ends the page's timers over and over, until an element says `text`.
+    pub(crate) fn elapse_until(&self, css: &str, text: &str) {
+        wait_for(&format!("{css} says {text:?}"), || {
+            self.elapse();
+            self.says(css, text)
+        });
     }
 
     /// Hides the window, as a person does who goes on to another one.
@@ -157,10 +178,15 @@ impl Browser {
 
     /// Waits until an element is to be seen that says `text` among other things.
     pub(crate) fn wait_for_text(&self, css: &str, text: &str) {
-        wait_for(&format!("{css} says {text:?}"), || match self.text(css) {
+        wait_for(&format!("{css} says {text:?}"), || self.says(css, text));
+    }
+
+    /// Whether an element says `text` among other things, or what it says.
+    fn says(&self, css: &str, text: &str) -> Result<(), String> {
+        match self.text(css) {
             Some(said) if said.contains(text) => Ok(()),
             said => Err(format!("it says {said:?}")),
-        });
+        }
     }
 
     /// An element that has to be there.
@@ -178,9 +204,27 @@ impl Browser {
         self.run(self.element(css).send_keys(text));
     }
 
-    /// Saves what is to be seen.
+    /// Presses a key, or types text, where the focus is.
+    pub(crate) fn press(&self, keys: &str) {
+        self.run(async { self.client.active_element().await?.send_keys(keys).await });
+    }
+
+    /// Goes back, as a person does.
+    pub(crate) fn back(&self) {
+        self.run(self.client.back());
+    }
+
+    /// Saves the whole page as it is to be seen.
     pub(crate) fn screenshot(&self, name: &str) {
-        save(name, &self.run(self.client.screenshot()));
+        let metrics = self.devtools("Page.getLayoutMetrics", json!({}));
+        let mut clip = metrics["cssContentSize"].clone();
+        clip["scale"] = json!(1);
+        let whole = json!({"captureBeyondViewport": true, "clip": clip});
+        let png = self.devtools("Page.captureScreenshot", whole);
+        save(
+            name,
+            &STANDARD.decode(png["data"].as_str().unwrap()).unwrap(),
+        );
     }
 
     /// What the console of the tab has been told since it was last asked:
@@ -214,24 +258,28 @@ impl Browser {
     /// Asserts that the page need not be moved sideways to be read.
     pub(crate) fn assert_fits(&self) {
         let over = self.execute(
-            "const page = document.scrollingElement; return page.scrollWidth - page.clientWidth",
+            "const page = document.scrollingElement;
+            return Math.max(0, page.scrollWidth - page.clientWidth)",
         );
         assert_eq!(over, 0, "the page is too wide by so many pixels");
     }
 
     /// Asserts that nothing in the page has moved by itself.
     pub(crate) fn assert_still(&self) {
-        let shift = self.execute_until_done(
-            "let sum = 0;
-            const add = (shifts) => shifts.forEach(({ value }) => { sum += value; });
+        let moved = self.execute_until_done(
+            "const moved = [];
+            const name = ({ node }) => node?.outerHTML?.slice(0, 80) ?? String(node);
+            const add = (shifts) => shifts.forEach((shift) => {
+                moved.push([shift.value, ...shift.sources.map(name)]);
+            });
             const observer = new PerformanceObserver((list) => add(list.getEntries()));
             observer.observe({ type: 'layout-shift', buffered: true });
             requestAnimationFrame(() => requestAnimationFrame(() => {
                 add(observer.takeRecords());
-                done(sum);
+                done(moved);
             }));",
         );
-        assert_eq!(shift, 0, "the page has moved by this layout shift");
+        assert_eq!(moved, json!([]), "something in the page has moved");
     }
 
     /// Asserts that axe-core finds nothing in the page that keeps people out.
@@ -241,7 +289,9 @@ impl Browser {
             "const held = window.setTimeout;
             if (window.freeTimeout) window.setTimeout = window.freeTimeout;
             axe.run()
-                .then(({ violations }) => violations, (error) => `${error}`)
+                .then(({ violations }) => violations.map(({ id, nodes }) => [
+                    id, ...nodes.map(({ html, failureSummary }) => [html, failureSummary]),
+                ]), (error) => `${error}`)
                 .then((found) => { window.setTimeout = held; done(found); });",
         );
         assert_eq!(found, json!([]), "axe-core has findings");

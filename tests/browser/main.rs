@@ -15,6 +15,7 @@ mod chromium;
 #[expect(dead_code, reason = "these tests need a part of it")]
 #[path = "../api/harness.rs"]
 mod harness;
+mod page;
 mod polling;
 mod program;
 mod proxy;

@@ -1,0 +1,105 @@
+//! What the page says where something is wrong, and that it recovers.
+
+use d7_balance::simulator::{answer, answer_with};
+
+use super::{AMOUNT, BADGE, REASON, Scene, TO_REFRESH, accessible::check_all};
+
+const D7: &str = "[aria-labelledby=d7-title]";
+const TOKEN: &str = "[aria-labelledby=token-title]";
+const LINK: &str = "[aria-labelledby=link-title]";
+
+/// Past the time in which an error hides behind a stale balance.
+const TO_ERROR: u64 = 60 + 15 * 60;
+
+#[test]
+fn an_old_figure_is_marked_with_the_reason_and_a_new_one_is_not() {
+    let scene = Scene::signed_in();
+    let browser = &scene.browser;
+    scene.app.d7.always(answer(500, "{}"));
+    scene.app.advance_s(TO_REFRESH);
+
+    browser.elapse_until(BADGE, "Old");
+
+    browser.elapse_until(REASON, "D7 is unavailable.");
+    browser.elapse_until(D7, "It is left alone until");
+    browser.wait_for_text(AMOUNT, "99.9999999");
+    assert!(
+        browser
+            .execute("return document.title")
+            .as_str()
+            .unwrap()
+            .starts_with("Old: ")
+    );
+    scene.app.d7.always(answer(200, "{\"balance\": 250.00}"));
+    scene.app.advance_s(60);
+    browser.elapse_until(AMOUNT, "250.00");
+    browser.elapse_until(BADGE, "Fresh");
+    assert_eq!(browser.text(REASON).unwrap(), "");
+    browser.elapse_until(D7, "Last failure: D7 is unavailable");
+    browser.assert_quiet();
+}
+
+#[test]
+fn beyond_all_windows_the_last_balance_is_still_shown_as_old() {
+    let scene = Scene::signed_in();
+    let browser = &scene.browser;
+    let busy = answer_with(503, "retry-after: 120\r\n", "{}");
+    scene.app.d7.always(busy);
+    scene.app.advance_s(TO_ERROR);
+
+    browser.elapse_until(REASON, "D7 is unavailable.");
+
+    browser.wait_for_text(BADGE, "Old");
+    browser.wait_for_text(AMOUNT, "99.9999999");
+    browser.assert_quiet_but(&["status of 503"]);
+}
+
+#[test]
+fn a_rejected_token_is_told_with_what_to_do_and_its_recovery() {
+    let scene = Scene::signed_in();
+    let browser = &scene.browser;
+    scene.reject_token();
+
+    browser.elapse_until(TOKEN, "Rejected");
+
+    browser.wait_for_text(TOKEN, "must replace it");
+    browser.wait_for_text(BADGE, "Old");
+    browser.elapse_until(
+        D7,
+        "D7 said 401, ACCESS_TOKEN_SIGNATURE_VERIFICATION_FAILED.",
+    );
+    browser.assert_quiet_but(&["status of 502"]);
+    scene.app.d7.always(answer(200, "{\"balance\": 7}"));
+    scene.app.advance_s(300);
+    browser.elapse_until(TOKEN, "Accepted");
+    browser.elapse_until(BADGE, "Fresh");
+    assert_eq!(browser.text(AMOUNT).unwrap(), "7");
+}
+
+#[test]
+fn where_no_balance_was_ever_seen_the_page_says_so() {
+    let scene = Scene::set();
+    let browser = &scene.browser;
+    scene.app.d7.always(answer(500, "{}"));
+
+    scene.submit(&scene.key.text);
+
+    browser.elapse_until(BADGE, "Not known");
+    browser.elapse_until(REASON, "D7 is unavailable.");
+    browser.assert_quiet_but(&["status of 502"]);
+    check_all(browser, "none");
+}
+
+#[test]
+fn a_service_that_cannot_be_reached_is_told_and_asked_again() {
+    let Scene { app, browser, .. } = Scene::signed_in();
+    browser.assert_quiet();
+    drop(app);
+
+    browser.elapse_until(LINK, "Cannot reach the service");
+
+    browser.wait_for_text(AMOUNT, "99.9999999");
+    browser.wait_for_text(LINK, "It tries again by itself");
+    browser.assert_quiet_but(&["ERR_CONNECTION_REFUSED"]);
+    check_all(&browser, "offline");
+}
