@@ -14,8 +14,8 @@
 //! | `GET /metrics` (admin listener only) | anyone | `OpenMetrics` |
 //!
 //! Every GET route answers HEAD. With [`Cors`], every route answers a preflight.
-//! Everything passes through one front,
-//! [`request_log`], which alone turns an error into an answer.
+//! Everything passes through one front, [`request_log`], which alone turns an
+//! error into an answer.
 //!
 //! # Design
 //! actix-web serves and does not route. A hit is a call of a function, where an

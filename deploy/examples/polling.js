@@ -25,8 +25,9 @@ export function pollBalance(show, { url = "/api/balance", every = 15_000 } = {})
       const body = signedOut ? {} : await answer.json();
       wait = 1000 * answer.headers.get("retry-after") || 0;
       balance = (answer.ok ? body : body.last_known) ?? balance;
-      // Below zero where its time to live is over.
-      const isStale = /; ttl=-/.test(answer.headers.get("cache-status"));
+      if (signedOut) balance = undefined;
+      // Below zero where its time to live is over; a proxy may have cut it off.
+      const isStale = !/; ttl=\d/.test(answer.headers.get("cache-status"));
       state = { old: !answer.ok || isStale, problem: answer.ok ? undefined : body, signedOut };
     } catch {
       state = { old: true, problem: { code: "no_answer", title: "No answer from the service" } };

@@ -125,7 +125,10 @@ pub(super) fn get_page(public: &Public, mut call: Call<'_>) -> Answer {
             header::CACHE_CONTROL,
             HeaderValue::from_static("private, no-cache"),
         ),
-        (header::VARY, HeaderValue::from_static("Cookie")),
+        (
+            header::VARY,
+            HeaderValue::from_static("Authorization, Cookie"),
+        ),
         (header::PERMISSIONS_POLICY, PERMISSIONS),
         (
             header::CROSS_ORIGIN_OPENER_POLICY,

@@ -1,10 +1,10 @@
 //! A request's body that nobody reads, or not to its end.
 //!
-//! All but one route take none, and the connection is to close after the answer. actix
-//! does that at once for a body with a length. One that ends when the client
-//! says so (in chunks, or the stream of an upgrade or a tunnel) it would read to
-//! its end first, however long the client takes over it, unless somebody seems
-//! to hold it still when the answer has been sent: the answer.
+//! All but one route take none, and the connection is to close after the
+//! answer. actix does that at once for a body with a length. One that ends when
+//! the client says so (in chunks, or the stream of an upgrade or a tunnel) it
+//! would read to its end first, however long the client takes over it, unless
+//! somebody seems to hold it still when the answer has been sent: the answer.
 
 use std::{
     mem,

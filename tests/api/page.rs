@@ -39,7 +39,7 @@ fn the_page_is_closed_but_for_its_own_files() {
         ("content-type", "text/html; charset=utf-8"),
         ("content-security-policy", POLICY),
         ("cache-control", "private, no-cache"),
-        ("vary", "Cookie"),
+        ("vary", "Authorization, Cookie"),
         ("referrer-policy", "no-referrer"),
         ("x-content-type-options", "nosniff"),
         ("cross-origin-opener-policy", "same-origin"),
@@ -48,6 +48,9 @@ fn the_page_is_closed_but_for_its_own_files() {
     ] {
         assert_eq!(page.expect(name), value, "{name}");
     }
+    // Without it a browser's form says `Origin: null`, which is nobody's.
+    let referrer = r#"<meta name="referrer" content="same-origin">"#;
+    assert!(page.text().contains(referrer));
     let permissions = page.expect("permissions-policy");
     for permission in permissions.split(", ") {
         assert!(permission.ends_with("=()"), "{permission} is off");

@@ -223,6 +223,7 @@ fn nothing_but_what_the_service_has_signed_is_a_session() {
         ("with an end in words", with("exp", json!("tomorrow"))),
         ("with a short id", with("jti", json!("AAAA"))),
         ("with an id in words", with("jti", json!("?"))),
+        ("of another length", with("more", json!("x".repeat(800)))),
     ] {
         let invalid = Some(Denial::SessionInvalid);
         assert_eq!(fixture.denial(&sessions, &token, 0), invalid, "{what}");

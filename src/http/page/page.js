@@ -474,17 +474,18 @@ let isSettled = false;
 function wake() {
   clearInterval(ticking);
   clearTimeout(timer);
+  const isFirst = !isSettled;
+  isSettled = true;
   if (document.hidden) return;
   ticking = setInterval(show, 1000);
   if (states.visitor !== "signed-in") {
     // Somebody may have signed in from another tab.
-    if (isSettled) knock();
+    if (!isFirst) knock();
   } else if (notBefore > now()) {
     lookIn(notBefore - now());
   } else {
     look();
   }
-  isSettled = true;
   show();
 }
 
