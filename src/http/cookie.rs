@@ -24,22 +24,27 @@ macro_rules! attributes {
 pub(super) const CLEARED: HeaderValue =
     HeaderValue::from_static(concat!(name!(), "=; Max-Age=0; ", attributes!()));
 
-/// The session that a request shows. Other cookies are not looked at. Two
-/// sessions are none that was ever begun.
+/// The session that a request shows. Two sessions are none that was ever begun.
 pub(super) fn session_in(headers: &HeaderMap) -> Option<&str> {
-    let mut sessions = headers
+    let mut sessions = sessions_in(headers);
+    let session = sessions.next()?;
+    match sessions.next() {
+        None => Some(session),
+        Some(_) => Some(""),
+    }
+}
+
+/// All sessions that a request shows. Other cookies are not looked at.
+pub(super) fn sessions_in(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    headers
         .get_all(header::COOKIE)
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
         .filter_map(|cookie| {
             let cookie = cookie.trim_ascii();
             cookie.strip_prefix(concat!(name!(), "=").as_bytes())
-        });
-    let session = sessions.next()?;
-    if sessions.next().is_some() {
-        return Some("");
-    }
-    // A token is ASCII: what cannot be read as text is none.
-    Some(std::str::from_utf8(session).unwrap_or_default())
+        })
+        // A token is ASCII: what cannot be read as text is none.
+        .map(|session| std::str::from_utf8(session).unwrap_or_default())
 }
 
 /// What has a browser keep the cookie of a session, as long as that lasts.

@@ -56,9 +56,14 @@ pub(super) fn begin(public: &Public, mut call: Call<'_>) -> Answer {
     };
     let (keys, sessions) = (Arc::clone(&public.keys), Arc::clone(&public.sessions));
     let mut facts = call.facts.clone();
+    // The browser is about to forget it: nobody could end it any more.
+    let former = cookie::session_in(call.request.headers()).map(SecretString::from);
     Answer::Later(Box::pin(async move {
         let (key, body) = form.read().await;
         let result = key.and_then(|key| sign_in(&keys, &sessions, key, now, &mut facts));
+        if let (Ok(_), None, Some(former)) = (&result, facts.denial, &former) {
+            sessions.end(former.expose_secret(), now);
+        }
         Settled {
             result,
             facts,
@@ -137,7 +142,8 @@ fn sign_out(public: &Public, mut call: Call<'_>, mut answer: HttpResponse) -> An
             // Counted, and not refused.
             take_request(&caller, call.facts).unwrap_or_default();
         }
-        public.sessions.end(token, now);
+        cookie::sessions_in(call.request.headers())
+            .for_each(|session| public.sessions.end(session, now));
     }
     let headers = answer.headers_mut();
     headers.insert(header::SET_COOKIE, cookie::CLEARED);

@@ -4,6 +4,7 @@
 mod body;
 mod origins;
 mod secrets;
+mod signing_out;
 
 use std::{fs, time::Duration};
 
@@ -285,44 +286,6 @@ fn a_session_ends_with_its_key() {
 
     assert_over(&balance(&app, &sessions[1]));
     assert_eq!(balance(&app, &sessions[0]).status, 200);
-}
-
-#[test]
-fn signing_out_ends_every_copy_of_the_session_and_no_other() {
-    let app = TestApp::start();
-    for (method, path, status) in [("DELETE", "/session", 204), ("POST", "/session/end", 303)] {
-        let (session, other) = (sign_in(&app, &app.key), sign_in(&app, &app.key));
-
-        let answer = with_cookie(app.request(method, path), &session).send();
-
-        assert_eq!(answer.status, status);
-        assert_eq!(answer.header("location"), (status == 303).then_some("/"));
-        assert_eq!(answer.expect("set-cookie"), CLEARED);
-        assert_eq!(answer.expect("cache-control"), "no-store");
-        assert_over(&balance(&app, &session));
-        assert_eq!(balance(&app, &other).status, 200);
-    }
-    let series = "d7b_denied_total{reason=\"session_ended\"}";
-    assert_eq!(app.metric(series), Some(2.0));
-}
-
-#[test]
-fn who_has_no_session_any_more_is_signed_out_as_well() {
-    let app = TestApp::start();
-    let ours = || {
-        app.request("DELETE", "/session")
-            .header("sec-fetch-site", "same-origin")
-    };
-
-    for request in [ours(), with_cookie(app.request("DELETE", "/session"), "x")] {
-        let answer = request.send();
-        assert_eq!(answer.status, 204);
-        assert_eq!(answer.expect("set-cookie"), CLEARED);
-    }
-    let by_key = app.request("DELETE", "/session").bearer(&app.key);
-    assert_eq!(by_key.send().status, 204);
-    let by_none = app.request("DELETE", "/session").bearer("d7b_").send();
-    assert_eq!(by_none.code(), "unauthorized");
 }
 
 #[test]
