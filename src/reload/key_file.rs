@@ -4,10 +4,7 @@ use std::{collections::HashSet, path::PathBuf, sync::Arc};
 
 use tracing::{info, warn};
 
-use super::{
-    OUTCOMES,
-    watched::{Look, Read, WatchedFile},
-};
+use super::watched::{Look, Read, WatchedFile};
 use crate::{
     callers::{
         Change, KeyTable,
@@ -25,9 +22,6 @@ use crate::{
 pub struct KeyFile {
     file: WatchedFile<Text>,
     table: Arc<KeyTable>,
-    metrics: ReloadMetrics,
-    /// Why it was refused, if it was.
-    problem: Option<String>,
     /// The keys whose end has been told, or had come before.
     ended: HashSet<KeyId>,
     clock: Arc<dyn Clock>,
@@ -45,11 +39,16 @@ impl KeyFile {
         let ended = table.ended(clock.wall());
         let ended = ended.iter().map(|caller| *caller.key_id()).collect();
         Self {
-            file: WatchedFile::new(path, in_force, Text::read_again, Text::fingerprint),
+            file: WatchedFile::new(
+                path,
+                in_force,
+                Text::read_again,
+                Text::fingerprint,
+                metrics,
+                Arc::clone(&clock),
+            ),
             table,
             ended,
-            metrics,
-            problem: None,
             clock,
         }
     }
@@ -85,32 +84,25 @@ impl KeyFile {
         let table = Arc::clone(&self.table);
         // Many keys take a while, and this thread has callers' refreshes to see to.
         let taken = actix_rt::task::spawn_blocking(move || take_over(&table, &read?));
-        self.problem = match taken.await {
-            Ok(Ok(change)) => {
-                self.metrics.ended(OUTCOMES[0], self.clock.wall());
-                info!(
-                    event = "keys_reloaded",
-                    keys = change.keys,
-                    added = change.added,
-                    changed = change.changed,
-                    removed = change.removed,
-                    "the key file was taken over"
-                );
-                None
-            }
-            Ok(Err(problem)) => Some(problem),
-            Err(_) => Some("reading it panicked".to_owned()),
-        };
-        self.metrics.pending(self.problem.is_some());
-        if self.problem.is_some() {
-            self.metrics.ended(OUTCOMES[1], self.clock.wall());
-            self.tell_again();
+        let taken = taken
+            .await
+            .unwrap_or_else(|_| Err("reading it panicked".to_owned()));
+        match self.file.conclude(taken) {
+            Some(change) => info!(
+                event = "keys_reloaded",
+                keys = change.keys,
+                added = change.added,
+                changed = change.changed,
+                removed = change.removed,
+                "the key file was taken over"
+            ),
+            None => self.tell_again(),
         }
     }
 
     /// Says what was last made of the file.
     fn tell_again(&self) {
-        match &self.problem {
+        match self.file.problem() {
             Some(problem) => warn!(
                 event = "keys_refused",
                 path = %self.file.path().display(),

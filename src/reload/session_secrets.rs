@@ -6,10 +6,7 @@ use std::{path::PathBuf, sync::Arc};
 use secrecy::{ExposeSecret, SecretString};
 use tracing::{info, warn};
 
-use super::{
-    OUTCOMES,
-    watched::{Look, Read, WatchedFile},
-};
+use super::watched::{Look, Read, WatchedFile};
 use crate::{
     callers::{
         file::text::Fingerprint,
@@ -24,10 +21,6 @@ use crate::{
 pub struct SecretsFile {
     file: WatchedFile<SecretString>,
     sessions: Arc<Sessions>,
-    metrics: ReloadMetrics,
-    /// Why it was refused, if it was.
-    problem: Option<String>,
-    clock: Arc<dyn Clock>,
 }
 
 impl SecretsFile {
@@ -41,52 +34,41 @@ impl SecretsFile {
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
-            file: WatchedFile::new(path, in_force, secret_file::read_again, fingerprint),
+            file: WatchedFile::new(
+                path,
+                in_force,
+                secret_file::read_again,
+                fingerprint,
+                metrics,
+                clock,
+            ),
             sessions,
-            metrics,
-            problem: None,
-            clock,
         }
     }
 
     /// Reads the file, and takes a change over.
     pub(super) async fn look(&mut self, is_ordered: bool) {
         match self.file.look(is_ordered).await {
-            Look::New(read) => self.judge(&read),
+            Look::New(read) => self.judge(read),
             Look::Known if is_ordered => self.tell_again(),
             Look::Known | Look::Unsettled => {}
         }
     }
 
-    fn judge(&mut self, read: &Read<SecretString>) {
-        let secrets = match read {
-            Ok(text) => Secrets::parse(text).map_err(|error| error.to_string()),
-            Err(problem) => Err(problem.clone()),
-        };
-        let [taken, refused] = OUTCOMES;
-        self.metrics.pending(secrets.is_err());
-        match secrets {
-            Ok(secrets) => {
-                self.metrics.ended(taken, self.clock.wall());
-                info!(
-                    event = "session_secrets_reloaded",
-                    secrets = secrets.count(),
-                    "the session secrets were taken over: the first signs, each verifies"
-                );
-                self.problem = None;
-                self.sessions.replace(secrets);
-            }
-            Err(problem) => {
-                self.metrics.ended(refused, self.clock.wall());
-                self.problem = Some(problem);
-                self.tell_again();
-            }
+    fn judge(&mut self, read: Read<SecretString>) {
+        let taken = read.and_then(|text| take_over(&self.sessions, &text));
+        match self.file.conclude(taken) {
+            Some(secrets) => info!(
+                event = "session_secrets_reloaded",
+                secrets, "the session secrets were taken over: the first signs, each verifies"
+            ),
+            None => self.tell_again(),
         }
     }
 
     /// Says what was last made of the file.
     fn tell_again(&self) {
-        match &self.problem {
+        match self.file.problem() {
             Some(problem) => warn!(
                 event = "session_secrets_refused",
                 path = %self.file.path().display(),
@@ -99,6 +81,14 @@ impl SecretsFile {
             ),
         }
     }
+}
+
+/// Says how many there are.
+fn take_over(sessions: &Sessions, text: &SecretString) -> Result<usize, String> {
+    let secrets = Secrets::parse(text).map_err(|error| error.to_string())?;
+    let count = secrets.count();
+    sessions.replace(secrets);
+    Ok(count)
 }
 
 /// What tells one text of secrets from another.

@@ -1,14 +1,17 @@
-//! A file that is read again and again, and when a change of it counts.
+//! A file that is read again and again: when a change of it counts, and what
+//! became of it.
 
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use tokio::task::JoinHandle;
 
-use crate::callers::file::text::Fingerprint;
+use super::OUTCOMES;
+use crate::{callers::file::text::Fingerprint, clock::Clock, metrics::ReloadMetrics};
 
 /// How often something new may be seen before it counts although it goes on
 /// changing: it has to be in force when the interval ends.
@@ -27,6 +30,10 @@ pub(super) struct WatchedFile<T> {
     /// What was seen since, and how often something new was.
     unsettled: Option<(Seen, u32)>,
     reading: Option<JoinHandle<Read<T>>>,
+    /// Why what was last believed was not taken over, if so.
+    problem: Option<String>,
+    metrics: ReloadMetrics,
+    clock: Arc<dyn Clock>,
 }
 
 /// The file as it was read once, or why it could not be.
@@ -56,6 +63,8 @@ impl<T: Send + 'static> WatchedFile<T> {
         in_force: Fingerprint,
         read: fn(&Path) -> io::Result<T>,
         identify: fn(&T) -> Fingerprint,
+        metrics: ReloadMetrics,
+        clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
             path,
@@ -64,6 +73,9 @@ impl<T: Send + 'static> WatchedFile<T> {
             judged: Seen::Text(in_force),
             unsettled: None,
             reading: None,
+            problem: None,
+            metrics,
+            clock,
         }
     }
 
@@ -91,6 +103,25 @@ impl<T: Send + 'static> WatchedFile<T> {
         }
         self.judged = seen;
         Look::New(read)
+    }
+
+    /// Notes what became of a change that was believed; the change, if it was
+    /// taken over.
+    pub(super) fn conclude<C>(&mut self, outcome: Result<C, String>) -> Option<C> {
+        let [taken, refused] = OUTCOMES;
+        let (word, problem, change) = match outcome {
+            Ok(change) => (taken, None, Some(change)),
+            Err(problem) => (refused, Some(problem), None),
+        };
+        self.metrics.pending(problem.is_some());
+        self.metrics.ended(word, self.clock.wall());
+        self.problem = problem;
+        change
+    }
+
+    /// Why what was last believed was not taken over, if so.
+    pub(super) fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
     }
 
     /// Half of a file may be a good one: who writes it in place is given time.
