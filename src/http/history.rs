@@ -5,10 +5,7 @@
 use std::time::SystemTime;
 
 use actix_http::Request;
-use actix_web::{
-    HttpMessage, HttpResponse,
-    http::header::{self, HeaderValue},
-};
+use actix_web::{HttpMessage, HttpResponse};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use time::{OffsetDateTime, format_description::well_known};
@@ -20,7 +17,7 @@ use super::{
     preconditions,
     problem::ApiError,
 };
-use crate::balance::{Rfc3339, entity_tag};
+use crate::balance::Rfc3339;
 
 pub(super) fn get_history(public: &Public, mut call: Call<'_>) -> Answer {
     let history =
@@ -43,25 +40,11 @@ fn history(
             .collect(),
     };
     let body = serde_json::to_vec(&history).map_err(|_| ApiError::Internal)?;
-    let etag = entity_tag(&body);
-    let mut answer = if preconditions::none_match_fails(request.headers(), &etag) {
-        HttpResponse::NotModified().finish()
-    } else {
-        HttpResponse::Ok()
-            .content_type("application/json")
-            .body(body)
-    };
-    // What 200 and 304 have in common (RFC 9110 section 15.4.5).
-    let headers = answer.headers_mut();
-    for (name, value) in [
-        (header::CACHE_CONTROL, "private, no-cache"),
-        (header::VARY, "Authorization, Cookie"),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    let etag = HeaderValue::from_maybe_shared(etag).map_err(|_| ApiError::Internal)?;
-    headers.insert(header::ETAG, etag);
-    Ok(answer)
+    Ok(preconditions::revalidated(
+        request.headers(),
+        "application/json",
+        body,
+    ))
 }
 
 #[derive(Serialize)]

@@ -15,12 +15,8 @@ use std::sync::LazyLock;
 
 use actix_web::{
     HttpMessage, HttpResponse,
-    http::{
-        StatusCode,
-        header::{self, HeaderName, HeaderValue},
-    },
+    http::header::{self, HeaderName, HeaderValue},
 };
-use aws_lc_rs::digest;
 
 use self::{
     assets::Assets,
@@ -104,31 +100,14 @@ pub(super) fn get_page(public: &Public, mut call: Call<'_>) -> Answer {
         });
     }
     let html = PAGE.render(&view);
-    let etag = etag(&html);
-    let mut answer = if preconditions::none_match_fails(call.request.headers(), etag.as_bytes()) {
-        HttpResponse::new(StatusCode::NOT_MODIFIED)
-    } else {
-        HttpResponse::Ok()
-            .content_type("text/html; charset=utf-8")
-            .body(html)
-    };
+    let headers = call.request.headers();
+    let mut answer = preconditions::revalidated(headers, "text/html; charset=utf-8", html);
     call.facts.policy = Some(POLICY);
     let headers = answer.headers_mut();
     if call.facts.denial.is_some_and(Denial::is_of_session) {
         headers.append(header::SET_COOKIE, cookie::CLEARED);
     }
-    if let Ok(etag) = HeaderValue::try_from(etag) {
-        headers.append(header::ETAG, etag);
-    }
     for (name, value) in [
-        (
-            header::CACHE_CONTROL,
-            HeaderValue::from_static("private, no-cache"),
-        ),
-        (
-            header::VARY,
-            HeaderValue::from_static("Authorization, Cookie"),
-        ),
         (header::PERMISSIONS_POLICY, PERMISSIONS),
         (
             header::CROSS_ORIGIN_OPENER_POLICY,
@@ -184,16 +163,4 @@ pub(super) fn get_asset(call: &Call<'_>) -> Answer {
         .insert_header(CACHE_CONTROL)
         .body(asset.body.clone())
         .into()
-}
-
-/// A strong entity tag (RFC 9110 section 8.8.3), quotes included.
-fn etag(html: &str) -> String {
-    format!("\"{}\"", hex(html.as_bytes(), 16))
-}
-
-/// The first bytes of the SHA-256 of `bytes`.
-fn hex(bytes: &[u8], length: usize) -> String {
-    let digest = digest::digest(&digest::SHA256, bytes);
-    let first = digest.as_ref().iter().take(length);
-    first.map(|byte| format!("{byte:02x}")).collect()
 }

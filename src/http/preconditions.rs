@@ -4,7 +4,52 @@
 //! reader is not used: it splits tags at the commas inside them and lets the
 //! well-formed rest of a malformed list count.
 
-use actix_web::http::header::{self, HeaderMap};
+use actix_web::{
+    HttpResponse,
+    http::{
+        StatusCode,
+        header::{self, HeaderMap, HeaderName, HeaderValue},
+    },
+};
+use bytes::Bytes;
+
+use crate::balance::entity_tag;
+
+/// An answer for one caller alone, who may keep `body` and asks each time whether
+/// it is still right.
+pub(super) fn revalidated(
+    asked: &HeaderMap,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> HttpResponse {
+    // What 200 and 304 have in common (RFC 9110 section 15.4.5).
+    const COMMON: [(HeaderName, HeaderValue); 2] = [
+        (
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("private, no-cache"),
+        ),
+        (
+            header::VARY,
+            HeaderValue::from_static("Authorization, Cookie"),
+        ),
+    ];
+    let body = body.into();
+    let etag = entity_tag(&body);
+    let mut answer = if none_match_fails(asked, &etag) {
+        HttpResponse::new(StatusCode::NOT_MODIFIED)
+    } else {
+        HttpResponse::Ok().content_type(content_type).body(body)
+    };
+    let headers = answer.headers_mut();
+    for (name, value) in COMMON {
+        headers.append(name, value);
+    }
+    // Always a value: hexadecimal digits in quotes.
+    if let Ok(etag) = HeaderValue::from_maybe_shared(etag) {
+        headers.append(header::ETAG, etag);
+    }
+    answer
+}
 
 /// Whether the caller already has what `etag` names, quotes included.
 pub(super) fn none_match_fails(headers: &HeaderMap, etag: &[u8]) -> bool {
@@ -28,7 +73,7 @@ pub(super) fn none_match_fails(headers: &HeaderMap, etag: &[u8]) -> bool {
                 rest = trim(after);
                 continue;
             }
-            let Some((tag, after)) = entity_tag(rest) else {
+            let Some((tag, after)) = cut_tag(rest) else {
                 return false;
             };
             tags += 1;
@@ -44,7 +89,7 @@ pub(super) fn none_match_fails(headers: &HeaderMap, etag: &[u8]) -> bool {
 }
 
 /// Cuts one entity tag off the front; its weakness does not matter here.
-fn entity_tag(text: &[u8]) -> Option<(&[u8], &[u8])> {
+fn cut_tag(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let text = text.strip_prefix(b"W/").unwrap_or(text);
     let opaque = text.strip_prefix(b"\"")?;
     let end = opaque.iter().position(|b| *b == b'"')?;

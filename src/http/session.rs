@@ -34,21 +34,15 @@ const PAGE_AFTER_FAILURE: &str = "/?signin=failed";
 
 /// Signs in.
 pub(super) fn begin(public: &Public, mut call: Call<'_>) -> Answer {
-    let provenance = public.origins.of_action(call.request.headers());
-    let has_key = call.request.headers().contains_key(header::AUTHORIZATION);
-    match provenance {
-        Provenance::Own => {}
-        Provenance::Unknown if has_key => {}
-        Provenance::Foreign | Provenance::Unknown => return refuse(&mut call),
+    if let Err(error) = check_provenance(public, &mut call) {
+        return error.into();
     }
     let now = call.received.wall;
-    if has_key {
-        let caller = authenticate(public, &mut call);
-        let answer = HttpResponse::new(StatusCode::NO_CONTENT);
-        let answer = caller.and_then(|Authenticated { caller, .. }| {
-            with_session(&public.sessions, &caller, now, answer)
-        });
-        return Answer::Now(answer);
+    if shows_key(&call) {
+        let answer = uncached(StatusCode::NO_CONTENT);
+        return Answer::Now(authenticate(public, &mut call).and_then(
+            |Authenticated { caller, .. }| with_session(&public.sessions, &caller, now, answer),
+        ));
     }
     let form = match Form::of(&mut call, &public.clock) {
         Ok(form) => form,
@@ -103,15 +97,14 @@ fn with_session(
 ) -> Result<HttpResponse, ApiError> {
     let session = sessions.begin(caller, now);
     let cookie = session.ok().as_ref().and_then(cookie::set);
-    let headers = answer.headers_mut();
-    headers.insert(header::SET_COOKIE, cookie.ok_or(ApiError::Internal)?);
-    headers.insert(header::CACHE_CONTROL, NO_STORE);
+    let cookie = cookie.ok_or(ApiError::Internal)?;
+    answer.headers_mut().insert(header::SET_COOKIE, cookie);
     Ok(answer)
 }
 
 /// Signs out.
 pub(super) fn end(public: &Public, call: Call<'_>) -> Answer {
-    sign_out(public, call, HttpResponse::new(StatusCode::NO_CONTENT))
+    sign_out(public, call, uncached(StatusCode::NO_CONTENT))
 }
 
 /// Signs out and leads back to the page.
@@ -122,17 +115,10 @@ pub(super) fn end_by_form(public: &Public, call: Call<'_>) -> Answer {
 /// Ends the session that the request shows. Where there is none any more, there
 /// is nothing left to do, and a limit that is reached keeps nobody signed in.
 fn sign_out(public: &Public, mut call: Call<'_>, mut answer: HttpResponse) -> Answer {
-    let headers = call.request.headers();
-    let has_key = headers.contains_key(header::AUTHORIZATION);
-    let is_ours = match public.origins.of_action(headers) {
-        Provenance::Own => true,
-        Provenance::Unknown => has_key,
-        Provenance::Foreign => false,
-    };
-    if !is_ours {
-        return refuse(&mut call);
+    if let Err(error) = check_provenance(public, &mut call) {
+        return error.into();
     }
-    if has_key {
+    if shows_key(&call) {
         if let Err(error) = authenticate(public, &mut call) {
             return error.into();
         }
@@ -145,24 +131,41 @@ fn sign_out(public: &Public, mut call: Call<'_>, mut answer: HttpResponse) -> An
         cookie::sessions_in(call.request.headers())
             .for_each(|session| public.sessions.end(session, now));
     }
-    let headers = answer.headers_mut();
-    headers.insert(header::SET_COOKIE, cookie::CLEARED);
-    headers.insert(header::CACHE_CONTROL, NO_STORE);
+    answer
+        .headers_mut()
+        .insert(header::SET_COOKIE, cookie::CLEARED);
     answer.into()
 }
 
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+/// Lets through what a page of ours asks for, and a key of which nobody says that
+/// a browser shows it.
+fn check_provenance(public: &Public, call: &mut Call<'_>) -> Result<(), ApiError> {
+    match public.origins.of_action(call.request.headers()) {
+        Provenance::Own => Ok(()),
+        Provenance::Unknown if shows_key(call) => Ok(()),
+        Provenance::Foreign | Provenance::Unknown => {
+            call.facts.denial = Some(Denial::CrossSite);
+            Err(ApiError::Forbidden)
+        }
+    }
+}
 
-/// RFC 9110 section 15.4.4: what a form was sent for is shown elsewhere.
-fn see_other(place: &'static str) -> HttpResponse {
-    let mut answer = HttpResponse::new(StatusCode::SEE_OTHER);
-    let headers = answer.headers_mut();
-    headers.insert(header::LOCATION, HeaderValue::from_static(place));
-    headers.insert(header::CACHE_CONTROL, NO_STORE);
+fn shows_key(call: &Call<'_>) -> bool {
+    call.request.headers().contains_key(header::AUTHORIZATION)
+}
+
+/// An answer that is nobody else's and no second time the same.
+fn uncached(status: StatusCode) -> HttpResponse {
+    const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+    let mut answer = HttpResponse::new(status);
+    answer.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
     answer
 }
 
-fn refuse(call: &mut Call<'_>) -> Answer {
-    call.facts.denial = Some(Denial::CrossSite);
-    ApiError::Forbidden.into()
+/// RFC 9110 section 15.4.4: what a form was sent for is shown elsewhere.
+fn see_other(place: &'static str) -> HttpResponse {
+    let mut answer = uncached(StatusCode::SEE_OTHER);
+    let place = HeaderValue::from_static(place);
+    answer.headers_mut().insert(header::LOCATION, place);
+    answer
 }
