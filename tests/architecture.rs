@@ -52,12 +52,14 @@ const MAY_USE: [(&str, &[&str]); 18] = [
     ("config", &[]),
     (
         "demo",
-        // A fault is put round the source of balances, or is a signal.
+        // A fault has the name of its error, and is put round the source of
+        // balances, or is a signal.
         &[
             "app",
             "balance",
             "callers",
             "config",
+            "http",
             "shutdown",
             "simulator",
         ],

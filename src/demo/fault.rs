@@ -10,6 +10,7 @@ use self::panics::Panics;
 use crate::{
     app::WrapSource,
     balance::source::FailureKind,
+    http::problem::Code,
     shutdown::Signal,
     simulator::{REJECTION, Script, Step, account::Account, answer, answer_with},
 };
@@ -118,26 +119,19 @@ impl Fault {
         Err(FaultError::Unknown { name })
     }
 
-    /// The code that callers see.
-    pub fn code(self) -> &'static str {
+    /// The error that callers see.
+    fn error(self) -> Code {
         match self {
-            Self::Refresh(kind) => kind.as_str(),
-            Self::RateLimited => "rate_limited",
-            Self::Overloaded => "overloaded",
-            Self::ShuttingDown => "shutting_down",
+            Self::Refresh(kind) => Code::Upstream(kind),
+            Self::RateLimited => Code::RateLimited,
+            Self::Overloaded => Code::Overloaded,
+            Self::ShuttingDown => Code::ShuttingDown,
         }
     }
 
-    /// The status that they see.
-    fn status(self) -> u16 {
-        match self {
-            Self::Refresh(FailureKind::Panicked) => 500,
-            Self::Refresh(FailureKind::RateLimited) => 503,
-            Self::Refresh(FailureKind::Timeout) => 504,
-            Self::Refresh(_) => 502,
-            Self::RateLimited => 429,
-            Self::Overloaded | Self::ShuttingDown => 503,
-        }
+    /// Its code, which is the fault's name.
+    pub fn code(self) -> &'static str {
+        self.error().as_str()
     }
 
     /// What is wrong.
@@ -263,7 +257,7 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (code, status) = (self.code(), self.status());
+        let (code, status) = (self.code(), self.error().entry().status);
         writeln!(f, "Fault {code}: {}", self.cause())?;
         writeln!(f, "Callers get {status} {code} {}.", self.seen())
     }
