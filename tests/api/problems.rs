@@ -44,6 +44,25 @@ pub(crate) fn assert_problem(response: &Response, expected: Value, more_headers:
     assert_eq!(headers, expected);
 }
 
+/// Asserts that `response` is the problem of two credentials at once.
+pub(crate) fn assert_two_credentials(response: &Response) {
+    assert_problem(
+        response,
+        json!({
+            "type": "/problems/bad_request",
+            "title": "The request cannot be understood",
+            "status": 400,
+            "detail": "Send exactly one credential, and parameters as the interface describes them.",
+            "code": "bad_request",
+            "retryable": false,
+        }),
+        &[(
+            "www-authenticate",
+            "Bearer realm=\"d7-balance\", error=\"invalid_request\"",
+        )],
+    );
+}
+
 #[test]
 fn unknown_paths_are_404_before_any_credential_is_looked_at() {
     let app = TestApp::start();
