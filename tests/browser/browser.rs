@@ -199,6 +199,17 @@ impl Browser {
         self.run(self.element(css).click());
     }
 
+    /// Moves the pointer over an element, to a part of its width.
+    pub(crate) fn point_at(&self, css: &str, part: f64) {
+        let place = self.execute(&format!(
+            "const element = document.querySelector('{css}');
+            element.scrollIntoView({{ block: 'center' }});
+            const {{ x, y, width, height }} = element.getBoundingClientRect();
+            return {{ type: 'mouseMoved', x: x + {part} * width, y: y + height / 2 }}"
+        ));
+        self.devtools("Input.dispatchMouseEvent", place);
+    }
+
     /// Types into an element.
     pub(crate) fn type_into(&self, css: &str, text: &str) {
         self.run(self.element(css).send_keys(text));

@@ -1,9 +1,11 @@
 //! The service's own page.
 
 mod accessible;
+mod demo;
 mod faults;
 mod keyboard;
 mod signing;
+mod told;
 mod without_script;
 
 use std::{fs, thread};

@@ -1,0 +1,53 @@
+//! What the page tells of the chart and of changes, to whoever cannot see them.
+
+use super::{AMOUNT, Scene};
+use crate::harness::wait_until;
+use d7_balance::simulator::answer;
+
+const NEWS: &str = "return document.getElementById('news').textContent";
+
+#[test]
+fn a_pointer_over_the_chart_reads_the_sample_there() {
+    let scene = Scene::set();
+    let browser = &scene.browser;
+    scene.see(&["100.5", "80.25", "70"]);
+    scene.submit(&scene.key.text);
+    browser.wait_for_text("#readout", "From 100.5 to 70.");
+    browser.click("[data-range=all]");
+
+    for (part, sample) in [(0.2, "100.5 at "), (0.7, "80.25 at ")] {
+        browser.point_at(".u-over", part);
+        browser.wait_for_text("#readout", sample);
+    }
+    browser.point_at("h1", 0.5);
+    browser.wait_for_text("#readout", "From 100.5 to 70.");
+    browser.assert_quiet();
+}
+
+#[test]
+fn a_screen_reader_is_told_of_changes_and_of_no_ticks() {
+    let scene = Scene::set();
+    let browser = &scene.browser;
+    scene.see(&["6.25"]);
+    scene.submit(&scene.key.text);
+    browser.wait_for_text(AMOUNT, "6.25");
+    browser.elapse();
+    assert_eq!(
+        browser.execute(NEWS),
+        "",
+        "what the page came with is no news"
+    );
+
+    scene.app.d7.always(answer(200, "{\"balance\": 5.50}"));
+    scene.app.advance_s(61);
+
+    wait_until("the new balance is told", || {
+        browser.elapse();
+        browser.execute(NEWS) == "Balance 5.50."
+    });
+    browser.wait_for_text(AMOUNT, "5.50");
+    let live = "return ['[data-text=age]', '#readout', '[data-text=balance]'].filter(
+        (css) => document.querySelector(css).closest('[aria-live], [role=status], [role=alert]'))";
+    assert_eq!(browser.execute(live), serde_json::json!([]));
+    browser.assert_quiet();
+}
