@@ -10,7 +10,7 @@ mod prepared;
 use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use prometheus_client::metrics::counter::Counter;
-use tokio::sync::mpsc;
+use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use self::listener::{Bound, Running, bind};
@@ -90,7 +90,7 @@ pub struct App {
     alerts: Alerts,
     /// Has files read again. Kept until the end, so that the reloader does not
     /// end before it.
-    orders: mpsc::UnboundedSender<()>,
+    orders: watch::Sender<()>,
     /// Kept until the end, so that the refresher does not end before it.
     handle: RefreshHandle,
     readiness: Readiness,
@@ -167,7 +167,7 @@ impl App {
                 metrics: metrics.for_alerts(),
             },
         );
-        let (orders, incoming) = mpsc::unbounded_channel();
+        let (orders, incoming) = watch::channel(());
         let key_table = KeyTable::new(
             keys.records,
             default_limit,
@@ -299,7 +299,7 @@ impl App {
         let outbox = self.alerts.outbox().clone();
         let mut alerts = actix_rt::spawn(self.alerts.run());
         // A reloader that is gone ends the process: nobody is left to tell.
-        let hangup = || self.orders.send(()).unwrap_or_default();
+        let hangup = || self.orders.send_replace(());
         let mut admin = Running::start(self.admin);
         let mut public = Running::start(self.public);
         self.readiness.ready();

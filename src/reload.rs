@@ -6,8 +6,9 @@
 //! within the interval, all of it or none of it. Keys and secrets are taken over
 //! here; the refresher looks at the tokens itself, when it is told to.
 //!
-//! Runs on the main thread. Files are read on threads of their own: they may
-//! lie on a mount that hangs.
+//! Runs on the main thread. Files are read on threads of their own, and each is
+//! looked at in rounds of its own: one may lie on a mount that hangs, and must
+//! not keep a revoked key in another one alive.
 
 mod key_file;
 mod session_secrets;
@@ -15,17 +16,14 @@ mod watched;
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::mpsc;
+use tokio::sync::watch;
 use tracing::info;
 
 pub use self::{
     key_file::KeyFile,
     session_secrets::{SecretsFile, fingerprint},
 };
-use crate::{
-    balance::refresher::RefreshHandle,
-    clock::{Clock, MonoTime},
-};
+use crate::{balance::refresher::RefreshHandle, clock::Clock};
 
 /// Every outcome that is counted of a file that is taken over here.
 pub const OUTCOMES: [&str; 2] = ["taken", "refused"];
@@ -47,7 +45,7 @@ pub struct Reloader {
     /// How soon a change is in force.
     pub interval: Duration,
     /// Somebody wants it at once. The task ends when nobody can any more.
-    pub orders: mpsc::UnboundedReceiver<()>,
+    pub orders: watch::Receiver<()>,
 }
 
 impl Reloader {
@@ -55,45 +53,76 @@ impl Reloader {
     ///
     /// # Cancel safety
     /// May be dropped: what was taken over stays in force.
-    pub async fn run(mut self) {
+    pub async fn run(self) {
+        let Self {
+            keys,
+            secrets,
+            tokens,
+            clock,
+            interval,
+            orders,
+        } = self;
+        let has_files = keys.is_some() || secrets.is_some() || tokens.is_some();
+        let rounds = Rounds {
+            clock,
+            interval,
+            orders: orders.clone(),
+        };
+        let keys = async {
+            if let Some(mut keys) = keys {
+                let look = async |is_ordered| keys.look(is_ordered).await;
+                rounds.clone().run(look).await;
+            }
+        };
+        let secrets = async {
+            if let Some(mut secrets) = secrets {
+                let look = async |is_ordered| secrets.look(is_ordered).await;
+                rounds.clone().run(look).await;
+            }
+        };
+        let tokens = async {
+            if let Some(tokens) = tokens {
+                let look = async |is_ordered| tokens.look_at_credentials(is_ordered);
+                rounds.clone().run(look).await;
+            }
+        };
+        tokio::join!(tell_orders(orders, has_files), keys, secrets, tokens);
+    }
+}
+
+/// When one file is looked at.
+#[derive(Clone)]
+struct Rounds {
+    clock: Arc<dyn Clock>,
+    interval: Duration,
+    orders: watch::Receiver<()>,
+}
+
+impl Rounds {
+    /// Has `look` look again and again until nobody can order that any more, and
+    /// tells it whether somebody has.
+    async fn run(mut self, mut look: impl AsyncFnMut(bool)) {
         let (long, short) = (self.interval * 3 / 4, self.interval / 16);
-        let mut looks = (0..LOOKS).cycle();
-        loop {
-            let pause = match looks.next() {
-                Some(0) => long,
-                _ => short,
-            };
-            let next = self.has_files().then(|| self.clock.mono() + pause);
+        for turn in (0..LOOKS).cycle() {
+            let pause = if turn == 0 { long } else { short };
+            let next = self.clock.mono() + pause;
             let is_ordered = tokio::select! {
-                order = self.orders.recv() => match order {
-                    Some(()) => true,
-                    None => return,
+                // Of many orders at once, one is enough.
+                order = self.orders.changed() => match order {
+                    Ok(()) => true,
+                    Err(_) => return,
                 },
-                () = reached(&*self.clock, next) => false,
+                () = self.clock.sleep_until(next) => false,
             };
-            if is_ordered {
-                // Of many at once, one is enough.
-                while self.orders.try_recv().is_ok() {}
-                self.tell_order();
-            }
-            if let Some(tokens) = &self.tokens {
-                tokens.look_at_credentials(is_ordered);
-            }
-            if let Some(keys) = &mut self.keys {
-                keys.look(is_ordered).await;
-            }
-            if let Some(secrets) = &mut self.secrets {
-                secrets.look(is_ordered).await;
-            }
+            look(is_ordered).await;
         }
     }
+}
 
-    fn has_files(&self) -> bool {
-        self.keys.is_some() || self.secrets.is_some() || self.tokens.is_some()
-    }
-
-    fn tell_order(&self) {
-        if self.has_files() {
+/// Logs each order, until there can be none any more.
+async fn tell_orders(mut orders: watch::Receiver<()>, has_files: bool) {
+    while orders.changed().await.is_ok() {
+        if has_files {
             info!(
                 event = "hangup",
                 "SIGHUP: the files of keys, session secrets and tokens are read again"
@@ -104,13 +133,5 @@ impl Reloader {
                 "SIGHUP: there is no file to read again: keys and token stand in settings"
             );
         }
-    }
-}
-
-/// Ends at `next`; never, if there is nothing to look at.
-async fn reached(clock: &dyn Clock, next: Option<MonoTime>) {
-    match next {
-        Some(at) => clock.sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }

@@ -3,15 +3,16 @@
 use std::{
     cell::RefCell,
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     rc::Rc,
     time::{Duration, SystemTime},
 };
 
+use actix_rt::task::spawn_blocking;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use futures_util::{
     FutureExt,
-    future::{LocalBoxFuture, Shared},
+    future::{LocalBoxFuture, OptionFuture, Shared},
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::value::RawValue;
@@ -97,21 +98,7 @@ pub enum Place {
     File(PathBuf),
 }
 
-impl Place {
-    /// What stands there now.
-    fn look(&self) -> Found {
-        match self {
-            Self::Fixed(token) => Ok(token.clone()),
-            Self::File(path) => {
-                let text = secret_file::read_again(path);
-                let text = text.map_err(|error| format!("cannot be read: {error}"))?;
-                parse(&text).map_err(|error| error.to_string())
-            }
-        }
-    }
-}
-
-/// How long the files may take to be read before that counts as a problem.
+/// How long a file may take to be read before that counts as a problem.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where the tokens of one account are kept.
@@ -130,66 +117,104 @@ impl Places {
         let secondary = self.secondary.as_ref();
         [is_file(&self.primary), secondary.is_some_and(is_file)]
     }
-
-    fn read(&self) -> Kept {
-        Kept {
-            primary: self.primary.look(),
-            secondary: self.secondary.as_ref().map(Place::look),
-        }
-    }
-
-    /// What is to be said of them when they cannot be read.
-    fn unread(&self, problem: &str) -> Kept {
-        let found = |place: &Place| match place {
-            Place::Fixed(token) => Ok(token.clone()),
-            Place::File(_) => Err(problem.to_owned()),
-        };
-        Kept {
-            primary: found(&self.primary),
-            secondary: self.secondary.as_ref().map(found),
-        }
-    }
 }
 
-/// Reads tokens again, one reading at a time.
+/// Reads tokens again: each file by itself, one reading of it at a time.
 pub(super) struct Rereader {
-    places: Places,
-    under_way: Rc<RefCell<Option<Reading>>>,
+    primary: Reread,
+    secondary: Option<Reread>,
 }
-
-type Reading = Shared<LocalBoxFuture<'static, Kept>>;
 
 impl Rereader {
     pub(super) fn new(places: Places) -> Self {
         Self {
-            places,
+            primary: Reread::new(places.primary),
+            secondary: places.secondary.map(Reread::new),
+        }
+    }
+
+    /// Reads them. One that hangs keeps the other waiting for as long as it has
+    /// to be waited for, and not again after that.
+    pub(super) fn look(&self) -> LocalBoxFuture<'static, Kept> {
+        let primary = self.primary.look();
+        let secondary = OptionFuture::from(self.secondary.as_ref().map(Reread::look));
+        async move {
+            let (primary, secondary) = tokio::join!(primary, secondary);
+            Kept { primary, secondary }
+        }
+        .boxed_local()
+    }
+}
+
+/// One place, and the reading of it that is under way.
+struct Reread {
+    place: Place,
+    under_way: Rc<RefCell<Option<UnderWay>>>,
+}
+
+struct UnderWay {
+    reading: Shared<LocalBoxFuture<'static, Found>>,
+    /// Whether it has been waited for in vain.
+    is_late: bool,
+}
+
+impl Reread {
+    fn new(place: Place) -> Self {
+        Self {
+            place,
             under_way: Rc::default(),
         }
     }
 
-    /// Reads them on a thread of its own: a file may lie on a mount that hangs,
+    /// Reads it on a thread of its own: a file may lie on a mount that hangs,
     /// and this one has signals to listen to. While that lasts no other reading
     /// is begun: each would take a thread with it.
-    pub(super) fn look(&self) -> LocalBoxFuture<'static, Kept> {
-        let places = self.places.clone();
-        let mut under_way = self.under_way.borrow_mut();
-        let reading = under_way.get_or_insert_with(|| {
-            let (slot, places) = (Rc::clone(&self.under_way), places.clone());
-            async move {
-                let unread = places.unread("reading it panicked");
-                let kept = actix_rt::task::spawn_blocking(move || places.read()).await;
-                slot.replace(None);
-                kept.unwrap_or(unread)
-            }
-            .boxed_local()
-            .shared()
+    fn look(&self) -> impl Future<Output = Found> + use<> {
+        let mut slot = self.under_way.borrow_mut();
+        let under_way = slot.get_or_insert_with(|| UnderWay {
+            reading: self.begin(),
+            is_late: false,
         });
-        let reading = reading.clone();
-        Box::pin(async move {
-            let read = tokio::time::timeout(PATIENCE, reading).await;
-            read.unwrap_or_else(|_| places.unread("reading it takes too long"))
-        })
+        let reading = under_way.reading.clone();
+        let patience = if under_way.is_late {
+            Duration::ZERO
+        } else {
+            PATIENCE
+        };
+        let slot = Rc::clone(&self.under_way);
+        async move {
+            let read = tokio::time::timeout(patience, reading).await;
+            read.unwrap_or_else(|_| {
+                if let Some(under_way) = &mut *slot.borrow_mut() {
+                    under_way.is_late = true;
+                }
+                Err("reading it takes too long".to_owned())
+            })
+        }
     }
+
+    fn begin(&self) -> Shared<LocalBoxFuture<'static, Found>> {
+        let (place, slot) = (self.place.clone(), Rc::clone(&self.under_way));
+        async move {
+            let found = match place {
+                Place::Fixed(token) => Ok(token),
+                Place::File(path) => spawn_blocking(move || read(&path))
+                    .await
+                    .unwrap_or_else(|_| Err("reading it panicked".to_owned())),
+            };
+            slot.replace(None);
+            found
+        }
+        .boxed_local()
+        .shared()
+    }
+}
+
+/// What stands in the file at `path` now.
+fn read(path: &Path) -> Found {
+    let text = secret_file::read_again(path);
+    let text = text.map_err(|error| format!("cannot be read: {error}"))?;
+    parse(&text).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

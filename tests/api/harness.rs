@@ -290,17 +290,16 @@ impl Builder {
             !given(name) && !is_replaced
         });
         settings.extend(self.settings);
-        // The task that looks at files, where there are any.
-        let is_read_again = |(name, _): &(String, String)| {
-            [
-                "D7B_TOKEN_FILE",
-                "D7B_TOKEN_SECONDARY_FILE",
-                "D7B_KEYS_FILE",
-                "D7B_SESSION_SECRET_FILE",
-            ]
-            .contains(&name.as_str())
-        };
-        let idle = usize::from(settings.iter().any(is_read_again));
+        // The files that are looked at each in rounds of its own; the tokens are in
+        // rounds that they have together.
+        let read_again: [&[&str]; 3] = [
+            &["D7B_KEYS_FILE"],
+            &["D7B_SESSION_SECRET_FILE"],
+            &["D7B_TOKEN_FILE", "D7B_TOKEN_SECONDARY_FILE"],
+        ];
+        let is_set = |name: &&str| settings.iter().any(|(set, _)| set == name);
+        let idle = read_again.iter().filter(|names| names.iter().any(is_set));
+        let idle = idle.count();
         let variables = settings
             .into_iter()
             .map(|(name, value)| (name.into(), value.into()));

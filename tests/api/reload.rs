@@ -4,6 +4,8 @@ mod bad;
 mod ended;
 mod limits;
 mod settled;
+#[cfg(target_os = "linux")]
+mod stuck;
 
 use std::{
     fs,
