@@ -84,7 +84,10 @@ impl Visitor {
 
 /// Answers the page as it is now, and waits for nothing.
 pub(super) fn get_page(public: &Public, mut call: Call<'_>) -> Answer {
-    let visitor = visitor(public, &mut call);
+    let visitor = match visitor(public, &mut call) {
+        Ok(visitor) => visitor,
+        Err(error) => return error.into(),
+    };
     let mut view = View::without_account(visitor.as_str());
     if visitor == Visitor::SignedIn {
         let refused_for_s = call.facts.verdict.and_then(|verdict| verdict.refused_for_s);
@@ -124,7 +127,10 @@ pub(super) fn get_page(public: &Public, mut call: Call<'_>) -> Answer {
 }
 
 /// Finds out who looks.
-fn visitor(public: &Public, call: &mut Call<'_>) -> Visitor {
+///
+/// # Errors
+/// Where that is two at once.
+fn visitor(public: &Public, call: &mut Call<'_>) -> Result<Visitor, ApiError> {
     let headers = call.request.headers();
     let has_tried = {
         let query = call.request.uri().query().unwrap_or_default();
@@ -132,21 +138,22 @@ fn visitor(public: &Public, call: &mut Call<'_>) -> Visitor {
     };
     let is_known = headers.contains_key(header::AUTHORIZATION) || session_in(headers).is_some();
     let denial = match is_known.then(|| authenticate(public, call)) {
-        Some(Ok(_) | Err(ApiError::RateLimited { .. })) => return Visitor::SignedIn,
+        Some(Ok(_) | Err(ApiError::RateLimited { .. })) => return Ok(Visitor::SignedIn),
         Some(Err(ApiError::Unauthorized(denial))) => Some(denial),
-        Some(Err(_)) => {
+        Some(Err(ApiError::Forbidden)) => {
             // Led here by a page of another site, with a cookie that must not
             // count then: to be shown the form is no denial.
             call.facts.denial = None;
             None
         }
+        Some(Err(error)) => return Err(error),
         None => None,
     };
-    match denial {
+    Ok(match denial {
         _ if has_tried => Visitor::Refused,
         Some(_) => Visitor::SessionEnded,
         None => Visitor::SignedOut,
-    }
+    })
 }
 
 /// Answers one of the page's files.

@@ -305,7 +305,8 @@ fn every_header_of_an_answer_is_described_or_common_to_all() {
             app.request("GET", "/problems/none").send(),
         ),
         ("/", "200", page.send()),
-        ("/", "304", page.header("if-none-match", "*").send()),
+        ("/", "304", page.clone().header("if-none-match", "*").send()),
+        ("/", "400", page.bearer("x").send()),
         ("/assets/{name}", "200", asset),
         (
             "/assets/{name}",

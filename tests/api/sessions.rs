@@ -184,6 +184,7 @@ fn a_session_together_with_a_key_is_400() {
 
     for (method, path) in [
         ("GET", "/balance"),
+        ("GET", "/"),
         ("POST", "/session"),
         ("DELETE", "/session"),
         ("POST", "/session/end"),
