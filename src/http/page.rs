@@ -28,7 +28,7 @@ use super::{
     auth::authenticate,
     cookie::{self, session_in},
     path, preconditions,
-    problem::ApiError,
+    problem::{ApiError, Code},
 };
 use crate::callers::Denial;
 
@@ -54,6 +54,8 @@ const PERMISSIONS: HeaderValue = HeaderValue::from_static(
      serial=(), storage-access=(), usb=(), window-management=(), xr-spatial-tracking=()",
 );
 
+const HTML: &str = "text/html; charset=utf-8";
+
 /// What `POST /session` leads to where it has not accepted a key.
 const FAILURE: &str = "signin=failed";
 
@@ -66,8 +68,13 @@ enum Visitor {
     Refused,
     /// Somebody whose credential is none any more.
     SessionEnded,
-    /// Somebody with a credential, over the limit of the client or not.
+    /// Somebody with a credential.
     SignedIn,
+    /// The same, whose client has asked too often.
+    OverLimit {
+        /// Seconds until it may ask again.
+        retry_after: u64,
+    },
 }
 
 impl Visitor {
@@ -77,7 +84,8 @@ impl Visitor {
             Self::SignedOut => "signed-out",
             Self::Refused => "refused",
             Self::SessionEnded => "ended",
-            Self::SignedIn => "signed-in",
+            // The script goes on from here, and finds out about limits itself.
+            Self::SignedIn | Self::OverLimit { .. } => "signed-in",
         }
     }
 }
@@ -89,22 +97,24 @@ pub(super) fn get_page(public: &Public, mut call: Call<'_>) -> Answer {
         Err(error) => return error.into(),
     };
     let mut view = View::without_account(visitor.as_str());
-    if visitor == Visitor::SignedIn {
-        let refused_for_s = call.facts.verdict.and_then(|verdict| verdict.refused_for_s);
-        if refused_for_s.is_none() {
+    let mut answer = match visitor {
+        Visitor::OverLimit { retry_after } => {
+            view.put_limit(retry_after);
+            call.facts.problem = Some(Code::RateLimited);
+            over_limit(retry_after, PAGE.render(&view))
+        }
+        Visitor::SignedIn => {
             // Whoever loads the page asks for the balance.
             public.service.refresh_behind(call.received.mono);
+            view.put_account(&Moment {
+                outlook: &public.service.outlook(),
+                ttl: public.service.ttl(),
+                now: call.received.wall,
+            });
+            revalidated(&call, &view)
         }
-        view.put_account(&Moment {
-            outlook: &public.service.outlook(),
-            ttl: public.service.ttl(),
-            now: call.received.wall,
-            refused_for_s,
-        });
-    }
-    let html = PAGE.render(&view);
-    let headers = call.request.headers();
-    let mut answer = preconditions::revalidated(headers, "text/html; charset=utf-8", html);
+        Visitor::SignedOut | Visitor::Refused | Visitor::SessionEnded => revalidated(&call, &view),
+    };
     call.facts.policy = Some(POLICY);
     let headers = answer.headers_mut();
     if call.facts.denial.is_some_and(Denial::is_of_session) {
@@ -126,6 +136,21 @@ pub(super) fn get_page(public: &Public, mut call: Call<'_>) -> Answer {
     answer.into()
 }
 
+fn revalidated(call: &Call<'_>, view: &View) -> HttpResponse {
+    let html = PAGE.render(view);
+    preconditions::revalidated(call.request.headers(), HTML, html)
+}
+
+/// The one error that a person meets here by doing nothing wrong, in words for
+/// one; all else about it is as in every such error.
+fn over_limit(retry_after: u64, html: String) -> HttpResponse {
+    HttpResponse::TooManyRequests()
+        .content_type(HTML)
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::RETRY_AFTER, retry_after))
+        .body(html)
+}
+
 /// Finds out who looks.
 ///
 /// # Errors
@@ -138,7 +163,10 @@ fn visitor(public: &Public, call: &mut Call<'_>) -> Result<Visitor, ApiError> {
     };
     let is_known = headers.contains_key(header::AUTHORIZATION) || session_in(headers).is_some();
     let denial = match is_known.then(|| authenticate(public, call)) {
-        Some(Ok(_) | Err(ApiError::RateLimited { .. })) => return Ok(Visitor::SignedIn),
+        Some(Ok(_)) => return Ok(Visitor::SignedIn),
+        Some(Err(ApiError::RateLimited { retry_after })) => {
+            return Ok(Visitor::OverLimit { retry_after });
+        }
         Some(Err(ApiError::Unauthorized(denial))) => Some(denial),
         Some(Err(ApiError::Forbidden)) => {
             // Led here by a page of another site, with a cookie that must not

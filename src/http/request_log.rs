@@ -170,7 +170,7 @@ impl<S: Routes> RequestLog<S> {
         result: Result<HttpResponse, ApiError>,
     ) -> HttpResponse {
         let (mut response, code) = match result {
-            Ok(response) => (response, None),
+            Ok(response) => (response, exchange.facts.problem),
             Err(error) => (error.render(exchange.id.as_str()), Some(error.code())),
         };
         let policy = exchange.facts.policy.take();

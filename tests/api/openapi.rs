@@ -257,6 +257,8 @@ fn every_header_about_a_limit_is_described() {
         assert!(answer.header("ratelimit").is_some(), "{status}");
         assert_headers_described(&document, "/balance", status, &answer);
     }
+    let page = app.request("GET", "/").bearer(&app.key).send();
+    assert_headers_described(&document, "/", "429", &page);
 }
 
 #[test]

@@ -29,8 +29,6 @@ pub(super) struct Moment<'a> {
     /// How long a balance is fresh.
     pub(super) ttl: Duration,
     pub(super) now: SystemTime,
-    /// Seconds until the client may ask again, where its limit is reached.
-    pub(super) refused_for_s: Option<u64>,
 }
 
 /// Words for the states that `page.html` knows, and values for its places.
@@ -96,15 +94,20 @@ impl View {
         self.put_reason(outlook);
         self.put_upstream(moment);
         self.put_credential(outlook);
-        if let Some(seconds) = moment.refused_for_s {
-            self.set_state("link", "limited");
-            self.set_text("retry", format!("in {}", span(seconds)));
-            if outlook.freshness != Freshness::Fresh {
-                self.set_text("reason", "Your team’s limit is reached.");
-            }
-        }
         if outlook.stored.is_none() && outlook.failure.is_none() {
             self.set("reload", Value::Html(RELOAD));
+        }
+    }
+
+    /// Puts in place of the account that the limit is reached, for so many
+    /// seconds.
+    pub(super) fn put_limit(&mut self, seconds: u64) {
+        self.set_text("title", "Asking too often – d7-balance");
+        self.set_state("link", "limited");
+        self.set_text("retry", format!("in {}", span(seconds)));
+        self.set_text("reason", "Your team’s limit is reached.");
+        for state in ["credential", "d7"] {
+            self.set_state(state, "untold");
         }
     }
 

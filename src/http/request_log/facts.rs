@@ -4,7 +4,7 @@ use actix_web::http::header::HeaderValue;
 
 use crate::{
     callers::{Caller, Denial, limit::Verdict},
-    http::balance::Outcome,
+    http::{balance::Outcome, problem::Code},
 };
 
 /// What is learnt of a request, for the headers of its answer, its log event
@@ -19,6 +19,8 @@ pub(crate) struct RequestFacts {
     /// Where its client has a limit.
     pub(in crate::http) verdict: Option<Verdict>,
     pub(in crate::http) cache: Option<Outcome>,
+    /// An error that the answer tells in a way of its own.
+    pub(in crate::http) problem: Option<Code>,
     /// A `Content-Security-Policy` of the answer's own, in place of the strictest.
     pub(in crate::http) policy: Option<HeaderValue>,
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use d7_balance::simulator::{REJECTION, answer};
 
-use super::{inside, outside, shows};
+use super::{POLICY, inside, outside, shows};
 use crate::{
     harness::{Response, TestApp},
     sessions::sign_in,
@@ -219,24 +219,73 @@ fn where_nothing_is_known_and_d7_fails_the_reason_stands_there() {
 }
 
 #[test]
-fn over_the_limit_the_page_says_so_and_asks_for_nothing() {
-    let app = TestApp::builder().set("D7B_RATE_LIMIT", "1/h").start();
-    let within = inside(&app);
+fn over_the_limit_the_page_is_429_and_says_so_without_a_figure() {
+    let app = TestApp::builder().set("D7B_RATE_LIMIT", "2/h").start();
+    let session = sign_in(&app, &app.key);
+    let within = resumed(&app, "/", &session, "none");
     app.wait_for_refreshes(1);
     app.advance_s(60);
 
-    let over = inside(&app);
+    let by_session = resumed(&app, "/", &session, "none");
+    let by_key = inside(&app);
 
+    assert_eq!(within.status, 200);
     assert!(!shows(&within.text(), "link=limited"));
-    assert_eq!(over.status, 200);
-    assert_eq!(over.expect("ratelimit"), "\"client\";r=0;t=3540");
-    assert!(shows(&over.text(), "link=limited"));
-    assert!(
-        over.text()
-            .contains("<span data-text=\"retry\">in 59 min</span>")
-    );
-    assert!(over.text().contains("Your team’s limit is reached.</p>"));
-    assert_eq!(app.d7.count(), 1);
+    for over in [by_session, by_key] {
+        assert_eq!(over.status, 429);
+        for (name, value) in [
+            ("content-type", "text/html; charset=utf-8"),
+            ("content-security-policy", POLICY),
+            ("cache-control", "no-store"),
+            ("retry-after", "1740"),
+            ("ratelimit", "\"client\";r=0;t=3540"),
+        ] {
+            assert_eq!(over.expect(name), value, "{name}");
+        }
+        for name in ["etag", "vary", "set-cookie"] {
+            assert_eq!(over.header(name), None, "{name}");
+        }
+        let html = over.text();
+        for condition in ["link=limited", "visitor=signed-in", "freshness=none"] {
+            assert!(shows(&html, condition), "{condition}");
+        }
+        for untold in [
+            "d7=well unknown failing",
+            "credential=unproven ok suspect rejected expiring",
+        ] {
+            assert!(!shows(&html, untold), "{untold}");
+        }
+        for part in [
+            "<title>Asking too often – d7-balance</title>",
+            "again <span data-text=\"retry\">in 29 min</span>",
+            "Your team’s limit is reached.</p>",
+        ] {
+            assert!(html.contains(part), "{part}");
+        }
+        for figure in ["99.9999999", "2026-11-23"] {
+            assert!(!html.contains(figure), "{figure}");
+        }
+    }
+    assert_eq!(app.d7.count(), 1, "nothing is asked for it");
+    let problems = "d7b_problems_total{code=\"rate_limited\"}";
+    assert_eq!(app.metric(problems), Some(2.0));
+}
+
+#[test]
+fn what_the_browser_has_of_the_page_is_no_way_round_the_limit() {
+    let app = TestApp::builder().set("D7B_RATE_LIMIT", "1/h").start();
+    let known = || {
+        app.request("GET", "/")
+            .bearer(&app.key)
+            .header("if-none-match", "*")
+    };
+
+    assert_eq!(known().send().status, 304);
+    assert_eq!(known().send().status, 429);
+    let head = app.request("HEAD", "/").bearer(&app.key).send();
+
+    assert_eq!(head.status, 429);
+    assert_eq!(head.expect("retry-after"), "3600");
 }
 
 #[test]
