@@ -56,8 +56,11 @@ const PERMISSIONS: HeaderValue = HeaderValue::from_static(
 
 const HTML: &str = "text/html; charset=utf-8";
 
-/// What `POST /session` leads to where it has not accepted a key.
-const FAILURE: &str = "signin=failed";
+/// What `POST /session` leads to where it has not signed in whoever sent a form.
+const FAILURES: [(&str, Visitor); 2] = [
+    ("signin=failed", Visitor::Refused),
+    ("signin=limited", Visitor::Limited),
+];
 
 /// Who looks at the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +69,8 @@ enum Visitor {
     SignedOut,
     /// Nobody that is known, who has just tried to sign in.
     Refused,
+    /// The same, with a key whose client has asked too often.
+    Limited,
     /// Somebody whose credential is none any more.
     SessionEnded,
     /// Somebody with a credential.
@@ -83,6 +88,7 @@ impl Visitor {
         match self {
             Self::SignedOut => "signed-out",
             Self::Refused => "refused",
+            Self::Limited => "limited",
             Self::SessionEnded => "ended",
             // The script goes on from here, and finds out about limits itself.
             Self::SignedIn | Self::OverLimit { .. } => "signed-in",
@@ -113,7 +119,9 @@ pub(super) fn get_page(public: &Public, mut call: Call<'_>) -> Answer {
             });
             revalidated(&call, &view)
         }
-        Visitor::SignedOut | Visitor::Refused | Visitor::SessionEnded => revalidated(&call, &view),
+        Visitor::SignedOut | Visitor::Refused | Visitor::Limited | Visitor::SessionEnded => {
+            revalidated(&call, &view)
+        }
     };
     call.facts.policy = Some(POLICY);
     let headers = answer.headers_mut();
@@ -157,10 +165,10 @@ fn over_limit(retry_after: u64, html: String) -> HttpResponse {
 /// Where that is two at once.
 fn visitor(public: &Public, call: &mut Call<'_>) -> Result<Visitor, ApiError> {
     let headers = call.request.headers();
-    let has_tried = {
-        let query = call.request.uri().query().unwrap_or_default();
-        query.split('&').any(|pair| pair == FAILURE)
-    };
+    let query = call.request.uri().query().unwrap_or_default();
+    let failure = FAILURES
+        .into_iter()
+        .find(|(failure, _)| query.split('&').any(|pair| pair == *failure));
     let is_known = headers.contains_key(header::AUTHORIZATION) || session_in(headers).is_some();
     let denial = match is_known.then(|| authenticate(public, call)) {
         Some(Ok(_)) => return Ok(Visitor::SignedIn),
@@ -177,10 +185,10 @@ fn visitor(public: &Public, call: &mut Call<'_>) -> Result<Visitor, ApiError> {
         Some(Err(error)) => return Err(error),
         None => None,
     };
-    Ok(match denial {
-        _ if has_tried => Visitor::Refused,
-        Some(_) => Visitor::SessionEnded,
-        None => Visitor::SignedOut,
+    Ok(match (failure, denial) {
+        (Some((_, visitor)), _) => visitor,
+        (None, Some(_)) => Visitor::SessionEnded,
+        (None, None) => Visitor::SignedOut,
     })
 }
 

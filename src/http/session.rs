@@ -31,6 +31,7 @@ use crate::callers::{Caller, Denial, KeyTable, session::Sessions};
 /// Where a form leads.
 const PAGE: &str = "/";
 const PAGE_AFTER_FAILURE: &str = "/?signin=failed";
+const PAGE_OVER_LIMIT: &str = "/?signin=limited";
 
 /// Signs in.
 pub(super) fn begin(public: &Public, mut call: Call<'_>) -> Answer {
@@ -54,10 +55,17 @@ pub(super) fn begin(public: &Public, mut call: Call<'_>) -> Answer {
     let former = cookie::session_in(call.request.headers()).map(SecretString::from);
     Answer::Later(Box::pin(async move {
         let (key, body) = form.read().await;
-        let result = key.and_then(|key| sign_in(&keys, &sessions, key, now, &mut facts));
-        if let (Ok(_), None, Some(former)) = (&result, facts.denial, &former) {
-            sessions.end(former.expose_secret(), now);
-        }
+        let result = key.and_then(|key| {
+            let caller = match accept(&keys, key, now, &mut facts) {
+                Ok(caller) => caller,
+                Err(place) => return Ok(see_other(place)),
+            };
+            let answer = with_session(&sessions, &caller, now, see_other(PAGE))?;
+            if let Some(former) = &former {
+                sessions.end(former.expose_secret(), now);
+            }
+            Ok(answer)
+        });
         Settled {
             result,
             facts,
@@ -66,26 +74,30 @@ pub(super) fn begin(public: &Public, mut call: Call<'_>) -> Answer {
     }))
 }
 
-/// Signs the person in who has sent `key` by the form.
-fn sign_in(
+/// Finds out whose `key` the form has sent.
+///
+/// # Errors
+/// Where that is nobody's, or the limit of its client is reached: the place that
+/// says so. A person is told in words, and not by a problem.
+fn accept(
     keys: &KeyTable,
-    sessions: &Sessions,
     key: Option<SecretString>,
     now: SystemTime,
     facts: &mut RequestFacts,
-) -> Result<HttpResponse, ApiError> {
+) -> Result<Caller, &'static str> {
     let key = key.unwrap_or_default();
-    match keys.authenticate(key.expose_secret(), now) {
-        Ok(caller) => {
-            take_request(&caller, facts)?;
-            with_session(sessions, &caller, now, see_other(PAGE))
-        }
-        Err(denied) => {
+    let caller = keys
+        .authenticate(key.expose_secret(), now)
+        .map_err(|denied| {
             facts.caller = denied.caller;
             facts.denial = Some(denied.reason);
-            Ok(see_other(PAGE_AFTER_FAILURE))
-        }
-    }
+            PAGE_AFTER_FAILURE
+        })?;
+    take_request(&caller, facts).map_err(|error| {
+        facts.problem = Some(error.code());
+        PAGE_OVER_LIMIT
+    })?;
+    Ok(caller)
 }
 
 /// `answer` with the cookie of a new session of `caller`.

@@ -123,6 +123,31 @@ fn a_form_with_a_key_that_is_not_accepted_leads_back_and_says_so() {
 }
 
 #[test]
+fn a_form_over_the_limit_leads_back_and_says_so() {
+    let app = TestApp::builder().set("D7B_RATE_LIMIT", "1/h").start();
+    let former = sign_in(&app, &app.other_key);
+    let over = with_cookie(
+        form(&app, "/session", &format!("key={}", app.key)).without("sec-fetch-site"),
+        &former,
+    );
+    assert_eq!(app.balance().status, 200);
+
+    let answer = over.send();
+
+    assert_eq!(answer.status, 303);
+    assert_eq!(answer.expect("location"), "/?signin=limited");
+    assert_eq!(answer.expect("cache-control"), "no-store");
+    assert_eq!(answer.expect("ratelimit"), "\"client\";r=0;t=3600");
+    assert_eq!(answer.header("set-cookie"), None);
+    // A wait that a redirection names is one before it is followed.
+    assert_eq!(answer.header("retry-after"), None);
+    let problems = "d7b_problems_total{code=\"rate_limited\"}";
+    assert_eq!(app.metric(problems), Some(1.0));
+    let signed_in = balance(&app, &former);
+    assert_eq!(signed_in.code(), "rate_limited", "the former one goes on");
+}
+
+#[test]
 fn a_program_without_a_good_key_is_401_and_gets_no_cookie() {
     let app = TestApp::start();
     let ours = || {
@@ -288,7 +313,7 @@ fn a_session_is_held_to_its_clients_limit_and_can_always_be_ended() {
     let ended = with_cookie(app.request("DELETE", "/session"), &session).send();
     assert!(left(&ended).contains("r=0"));
 
-    let refused = form(&app, "/session", &format!("key={}", app.key)).send();
+    let refused = app.request("POST", "/session").bearer(&app.key).send();
     assert_eq!(refused.code(), "rate_limited");
     assert_eq!(refused.header("set-cookie"), None);
     let other = sign_in(&app, &app.other_key);

@@ -17,9 +17,12 @@ fn whoever_is_not_signed_in_sees_the_form_and_nothing_of_the_account() {
 
     let html = outside(&app).text();
 
-    assert!(shows(&html, "visitor=signed-out refused ended left"));
+    assert!(shows(
+        &html,
+        "visitor=signed-out refused limited ended left"
+    ));
     assert!(!shows(&html, "visitor=signed-in"));
-    for alert in ["visitor=refused", "visitor=ended"] {
+    for alert in ["visitor=refused", "visitor=limited", "visitor=ended"] {
         assert!(!shows(&html, alert), "{alert}");
     }
     for part in [
@@ -92,23 +95,28 @@ fn from_another_site_the_form_is_shown_and_the_session_goes_on() {
 }
 
 #[test]
-fn a_failed_attempt_and_an_ended_session_are_told_apart() {
+fn why_nobody_is_signed_in_is_told_apart() {
     let app = TestApp::start();
 
     let refused = app.request("GET", "/?a=b&signin=failed").send();
     let again = resumed(&app, "/?signin=failed", "no-session", "same-origin");
     let ended = resumed(&app, "/?signin=other", "no-session", "same-origin");
     let revoked = app.request("GET", "/").bearer("d7b_no_more").send();
+    let limited = app.request("GET", "/?signin=limited").send();
 
     for (page, shown, hidden) in [
         (refused, "visitor=refused", "visitor=ended"),
         (again, "visitor=refused", "visitor=ended"),
         (ended, "visitor=ended", "visitor=refused"),
         (revoked, "visitor=ended", "visitor=refused"),
+        (limited, "visitor=limited", "visitor=refused"),
     ] {
         let html = page.text();
         assert!(shows(&html, shown) && !shows(&html, hidden), "{shown}");
-        assert!(shows(&html, "visitor=signed-out refused ended left"));
+        assert!(shows(
+            &html,
+            "visitor=signed-out refused limited ended left"
+        ));
     }
 }
 
