@@ -141,10 +141,12 @@ impl Sessions {
 
     /// Ends the session `token`, and every copy of it. What is none has ended
     /// already.
-    pub fn end(&self, token: &str, now: SystemTime) {
+    pub fn end(&self, token: &str, keys: &KeyTable, now: SystemTime) {
         let now = seconds(now);
         if let Some((claims, id)) = self.verify(token).filter(|(claims, _)| claims.exp > now) {
-            self.ended.insert(id, claims.exp, now);
+            let caller = KeyId::parse(&claims.key).and_then(|id| keys.find(id));
+            let client = caller.as_ref().map(|caller| caller.client().name());
+            self.ended.insert(client, id, claims.exp, now);
         }
     }
 

@@ -62,7 +62,7 @@ pub(super) fn begin(public: &Public, mut call: Call<'_>) -> Answer {
             };
             let answer = with_session(&sessions, &caller, now, see_other(PAGE))?;
             if let Some(former) = &former {
-                sessions.end(former.expose_secret(), now);
+                sessions.end(former.expose_secret(), &keys, now);
             }
             Ok(answer)
         });
@@ -141,7 +141,7 @@ fn sign_out(public: &Public, mut call: Call<'_>, mut answer: HttpResponse) -> An
             take_request(&caller, call.facts).unwrap_or_default();
         }
         cookie::sessions_in(call.request.headers())
-            .for_each(|session| public.sessions.end(session, now));
+            .for_each(|session| public.sessions.end(session, &public.keys, now));
     }
     answer
         .headers_mut()

@@ -154,12 +154,38 @@ fn an_ended_session_ends_with_all_its_copies_and_no_other_does() {
     let (token, _) = begun(&sessions, &fixture.caller, 10);
     let (other, _) = begun(&sessions, &fixture.caller, 10);
 
-    sessions.end(&token, at(20));
-    sessions.end("rubbish", at(20));
+    sessions.end(&token, &fixture.table, at(20));
+    sessions.end("rubbish", &fixture.table, at(20));
 
     let ended = Some(Denial::SessionEnded);
     assert_eq!(fixture.denial(&sessions, &token, 21), ended);
     assert_eq!(fixture.denial(&sessions, &other, 21), None);
+}
+
+#[test]
+fn no_client_brings_an_ended_session_of_another_back() {
+    let fixture = Fixture::new(None);
+    let new = NewKey::generate().unwrap();
+    let other = KeyRecord {
+        client: "web".to_owned(),
+        id: new.id,
+        digest: new.digest,
+        ..fixture.record.clone()
+    };
+    fixture.table.replace(vec![fixture.record.clone(), other]);
+    let web = fixture.table.authenticate(new.key.expose_secret(), at(0));
+    let web = web.ok().unwrap();
+    let sessions = Sessions::new(secrets(&one()), HOUR);
+    let (token, _) = begun(&sessions, &fixture.caller, 10);
+    sessions.end(&token, &fixture.table, at(10));
+
+    for _ in 0..10_001 {
+        let (token, _) = begun(&sessions, &web, 20);
+        sessions.end(&token, &fixture.table, at(20));
+    }
+
+    let ended = Some(Denial::SessionEnded);
+    assert_eq!(fixture.denial(&sessions, &token, 21), ended);
 }
 
 #[test]
