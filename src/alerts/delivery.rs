@@ -50,6 +50,8 @@ impl Delivery {
             self.lane.under_way(false);
             match sent {
                 Ok(()) => {
+                    // First, so that whoever sees it counted finds it gone.
+                    self.lane.remove(message);
                     self.metrics.delivered();
                     info!(
                         event = "alert_delivered",
@@ -58,7 +60,7 @@ impl Delivery {
                         attempts,
                         "an alert was delivered"
                     );
-                    return self.lane.remove(message);
+                    return;
                 }
                 Err(refusal) => {
                     self.metrics.failed();

@@ -13,7 +13,10 @@ use std::time::Duration;
 
 use d7_balance::simulator::{Step, answer};
 
-use self::receiver::{Receiver, kinds};
+use self::{
+    delivery::wait_for_attempts,
+    receiver::{Receiver, kinds},
+};
 use crate::harness::{Builder, TestApp};
 
 /// A service that tells `receiver` of a balance below 100, and that asks D7 as
@@ -101,9 +104,7 @@ fn the_last_digit_decides_and_every_digit_is_sent() {
 #[test]
 fn neither_a_402_nor_an_outage_is_a_low_balance() {
     let receiver = Receiver::new();
-    let app = telling(&receiver)
-        .set("D7B_UPSTREAM_TIMEOUT", "200ms")
-        .start();
+    let app = telling(&receiver).start();
     read(&app, "150");
 
     for failure in [
@@ -124,6 +125,7 @@ fn neither_a_402_nor_an_outage_is_a_low_balance() {
     let told = receiver.wait_for(1);
     assert_eq!(kinds(&told), ["balance.low"]);
     assert_eq!(told[0].data("balance_text"), "99");
+    wait_for_attempts(&app, "delivered", 1);
     assert_eq!(app.metric("d7b_alerts_pending"), Some(0.0));
 }
 
