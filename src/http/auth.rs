@@ -45,15 +45,29 @@ pub(super) fn authenticate(
             take_request(&caller, call.facts)?;
             Ok(Authenticated { caller, by })
         }
-        Err(Denied { reason, caller }) => {
-            call.facts.caller = caller;
-            call.facts.denial = Some(reason);
-            Err(match reason {
-                Denial::Ambiguous => ApiError::AmbiguousCredential,
-                Denial::CrossSite => ApiError::Forbidden,
-                denial => ApiError::Unauthorized(denial),
-            })
-        }
+        Err(denied) => Err(refuse(denied, call.facts)),
+    }
+}
+
+/// Makes sure that a request shows one credential at most, for who looks at
+/// something else before it asks whose that is.
+///
+/// # Errors
+/// Where there are more.
+pub(super) fn check_single(call: &mut Call<'_>) -> Result<(), ApiError> {
+    match shown(call.request.headers()) {
+        Ok(_) => Ok(()),
+        Err(denial) => Err(refuse(denial.into(), call.facts)),
+    }
+}
+
+fn refuse(Denied { reason, caller }: Denied, facts: &mut RequestFacts) -> ApiError {
+    facts.caller = caller;
+    facts.denial = Some(reason);
+    match reason {
+        Denial::Ambiguous => ApiError::AmbiguousCredential,
+        Denial::CrossSite => ApiError::Forbidden,
+        denial => ApiError::Unauthorized(denial),
     }
 }
 
@@ -76,22 +90,36 @@ fn identify(
     headers: &HeaderMap,
     now: SystemTime,
 ) -> Result<(Caller, Credential), Denied> {
-    let mut keys = headers.get_all(header::AUTHORIZATION);
-    let credentials = (keys.next(), keys.next(), cookie::session_in(headers));
-    match credentials {
-        (None, _, None) => Err(Denial::Missing.into()),
-        (Some(key), None, None) => {
+    match shown(headers)? {
+        Shown::Nothing => Err(Denial::Missing.into()),
+        Shown::Key(key) => {
             let caller = by_key(key, &public.keys, now)?;
             Ok((caller, Credential::Key))
         }
-        (None, _, Some(session)) => {
+        Shown::Session(session) => {
             if public.origins.of_reading(headers) == Provenance::Foreign {
                 return Err(Denial::CrossSite.into());
             }
             let caller = public.sessions.resume(session, &public.keys, now)?;
             Ok((caller, Credential::Session))
         }
-        (Some(_), _, _) => Err(Denial::Ambiguous.into()),
+    }
+}
+
+/// A credential as it is shown.
+enum Shown<'a> {
+    Nothing,
+    Key(&'a HeaderValue),
+    Session(&'a str),
+}
+
+fn shown(headers: &HeaderMap) -> Result<Shown<'_>, Denial> {
+    let mut keys = headers.get_all(header::AUTHORIZATION);
+    match (keys.next(), keys.next(), cookie::session_in(headers)) {
+        (None, _, None) => Ok(Shown::Nothing),
+        (Some(key), None, None) => Ok(Shown::Key(key)),
+        (None, _, Some(session)) => Ok(Shown::Session(session)),
+        (Some(_), _, _) => Err(Denial::Ambiguous),
     }
 }
 

@@ -20,7 +20,7 @@ use secrecy::{ExposeSecret, SecretString};
 use self::form::Form;
 use super::{
     Answer, Call, Public, Settled,
-    auth::{Authenticated, authenticate, take_request},
+    auth::{Authenticated, authenticate, check_single, take_request},
     cookie,
     origins::Provenance,
     problem::ApiError,
@@ -150,8 +150,9 @@ fn sign_out(public: &Public, mut call: Call<'_>, mut answer: HttpResponse) -> An
 }
 
 /// Lets through what a page of ours asks for, and a key of which nobody says that
-/// a browser shows it.
+/// a browser shows it. Two credentials are refused as everywhere else.
 fn check_provenance(public: &Public, call: &mut Call<'_>) -> Result<(), ApiError> {
+    check_single(call)?;
     match public.origins.of_action(call.request.headers()) {
         Provenance::Own => Ok(()),
         Provenance::Unknown if shows_key(call) => Ok(()),

@@ -214,9 +214,12 @@ fn a_session_together_with_a_key_is_400() {
         ("DELETE", "/session"),
         ("POST", "/session/end"),
     ] {
-        let request = with_cookie(app.request(method, path), &session);
-        let answer = request.bearer(&app.key).send();
-        assert_two_credentials(&answer);
+        let request = with_cookie(app.request(method, path), &session).bearer(&app.key);
+        assert_two_credentials(&request.send());
+        // Wherever that comes from.
+        let request = request.without("sec-fetch-site");
+        let elsewhere = request.header("sec-fetch-site", "cross-site");
+        assert_two_credentials(&elsewhere.send());
     }
     assert_eq!(balance(&app, &session).status, 200, "nothing has ended it");
 }
