@@ -6,7 +6,7 @@ use bytes::Bytes;
 use crate::balance::entity_tag;
 
 /// The files. One that refers to another comes after it.
-const FILES: [(&str, &str, &str); 6] = [
+const FILES: [(&str, &str, &str); 9] = [
     ("icon.svg", "image/svg+xml", include_str!("icon.svg")),
     (
         "uPlot.min.css",
@@ -27,6 +27,21 @@ const FILES: [(&str, &str, &str); 6] = [
         "chart.js",
         "text/javascript; charset=utf-8",
         include_str!("chart.js"),
+    ),
+    (
+        "time.js",
+        "text/javascript; charset=utf-8",
+        include_str!("time.js"),
+    ),
+    (
+        "asking.js",
+        "text/javascript; charset=utf-8",
+        include_str!("asking.js"),
+    ),
+    (
+        "words.js",
+        "text/javascript; charset=utf-8",
+        include_str!("words.js"),
     ),
     (
         "page.js",

@@ -5,19 +5,18 @@
 // `/history` for what is new in it. The words are in page.html: this file says
 // which of them are so, as the server did before it (src/http/page/view.rs).
 
+import { ask, asking, cacheStatus, json, PATIENCE, Refused, retryAfter, stopAsking } from "./asking.js";
 import { Chart, wording } from "./chart.js";
+import { mark, now, passed, span } from "./time.js";
+import { setText, setTime, tell, times } from "./words.js";
 
 /** Seconds between two looks, where the service asks for nothing longer. */
 const SOONEST = 2;
 const LATEST = 60;
 /** The most between two looks where the service cannot be reached. */
 const LATEST_IN_VAIN = 15;
-/** Seconds after which a request is given up. */
-const PATIENCE = 30;
 /** A page may stay open for months. */
 const MOST_SAMPLES = 10_000;
-/** What is news for a screen reader has been so for this long, in milliseconds. */
-const SETTLED = 4000;
 
 /** Where values stand, which are the account's. */
 const PLACES = "[data-text], [data-time]";
@@ -48,49 +47,7 @@ let inVain = 0;
 /** What is charted, oldest first. */
 let samples = [];
 
-// ---- Time -------------------------------------------------------------------
-
-/** Seconds on a clock that nobody sets. */
-function now() {
-  return performance.now() / 1000;
-}
-
-/** A moment, to count from. */
-function mark() {
-  return { steady: now(), wall: Date.now() / 1000 };
-}
-
-/**
- * Seconds since a mark. The steady clock may stand still while the machine
- * sleeps, and the one on the wall may be set back: the longer time counts, since
- * an old figure must never pass for one of now.
- */
-function passed(since) {
-  return Math.max(now() - since.steady, Date.now() / 1000 - since.wall, 0);
-}
-
-function span(seconds) {
-  const whole = Math.floor(seconds);
-  if (whole < 120) return `${whole} s`;
-  if (whole < 7200) return `${Math.floor(whole / 60)} min`;
-  if (whole < 172800) return `${Math.floor(whole / 3600)} h`;
-  return `${Math.floor(whole / 86400)} days`;
-}
-
 // ---- What is shown ----------------------------------------------------------
-
-function setText(name, text) {
-  for (const element of document.querySelectorAll(`[data-text="${name}"]`)) {
-    if (element.textContent !== text) element.textContent = text;
-  }
-}
-
-function setTime(name, date) {
-  for (const element of document.querySelectorAll(`[data-time="${name}"]`)) {
-    if (date) element.dateTime = date.toISOString();
-    element.textContent = date ? wording(date) : "";
-  }
-}
 
 /** Puts on the page what is so. Called once a second, too. */
 function show() {
@@ -107,7 +64,7 @@ function show() {
   if (wait < Infinity) setText("retry", wait < 1 ? "now" : `in ${span(Math.ceil(wait))}`);
   const title = `${titleWords()} – d7-balance`;
   if (document.title !== title) document.title = title;
-  tellNews();
+  tell(newsWords());
 }
 
 /** The balance with its age, which decides by itself when it is old. */
@@ -140,24 +97,7 @@ function titleWords() {
   return states.freshness === "fresh" ? balance.text : `Old: ${balance.text}`;
 }
 
-let told = null;
-let telling;
-
-/** Tells a screen reader what has changed: the balance and its state, no ticks. */
-function tellNews() {
-  const words = newsWords();
-  if (told === null) told = words;
-  if (words === telling?.words) return;
-  clearTimeout(telling?.timer);
-  telling = {
-    words,
-    timer: setTimeout(() => {
-      if (words !== told) document.getElementById("news").textContent = words;
-      told = words;
-    }, SETTLED),
-  };
-}
-
+/** What a screen reader is told where it changes: the balance and its state, no ticks. */
 function newsWords() {
   // The words beside the form are an alert of their own.
   if (states.visitor !== "signed-in") return "";
@@ -169,61 +109,11 @@ function newsWords() {
 
 // ---- Asking -----------------------------------------------------------------
 
-/** Ends what is being asked: by signing out. */
-let asking = new AbortController();
-
-/** The visitor may not ask: any more (401), or so often (429). */
-class Refused extends Error {
-  constructor(answer) {
-    super(`${answer.status}`);
-    this.isForGood = answer.status === 401;
-    this.retryAfter = retryAfter(answer);
-  }
-}
-
-/** Asks the service. Throws where it cannot be reached, and `Refused`. */
-async function ask(path) {
-  const answer = await fetch(path, {
-    headers: { accept: "application/json" },
-    signal: AbortSignal.any([AbortSignal.timeout(PATIENCE * 1000), asking.signal]),
-  });
-  if (answer.status === 401 || answer.status === 429) throw new Refused(answer);
-  return answer;
-}
-
-/** Seconds before which the service wants nothing, or NaN where it does not say. */
-function retryAfter(answer) {
-  return Number.parseInt(answer.headers.get("retry-after"), 10);
-}
-
 /** How long to wait where the service wants nothing for `after` seconds; else `wait`. */
 function obeyed(after, wait) {
   if (!(after > 0)) return wait;
   notBefore = now() + after;
   return Math.max(after, SOONEST);
-}
-
-function stopAsking() {
-  clearTimeout(timer);
-  asking.abort();
-  asking = new AbortController();
-}
-
-/** The body of an answer, or null where it is not JSON: a proxy's page may come. */
-async function json(answer) {
-  try {
-    return await answer.json();
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
-}
-
-/** A parameter of `Cache-Status` (RFC 9211). */
-function cacheStatus(answer, name) {
-  const parameters = (answer.headers.get("cache-status") ?? "").split(";");
-  const found = parameters.map((text) => text.trim().split("=")).find(([known]) => known === name);
-  return found?.[1];
 }
 
 /** The row of the table that has `code`. */
@@ -276,6 +166,12 @@ function lookIn(seconds) {
   due = now() + seconds;
   clearTimeout(timer);
   if (!document.hidden) timer = setTimeout(look, seconds * 1000);
+}
+
+/** By signing out. */
+function stopLooking() {
+  clearTimeout(timer);
+  stopAsking();
 }
 
 /** Twice as long each time that nothing newer has come. */
@@ -388,10 +284,6 @@ function answered({ upstream_status: status, upstream_code: code }) {
   return code ? `D7 said ${status}, ${code}.` : `D7 said ${status}.`;
 }
 
-function times(count) {
-  return { 0: "not once", 1: "once" }[count] ?? `${count} times`;
-}
-
 /** Asks for the samples that are new. */
 async function lookBack() {
   const latest = samples.at(-1);
@@ -412,7 +304,7 @@ async function lookBack() {
 /** Shows the form, and keeps nothing of the account. */
 function leave(visitor) {
   const hadFocus = document.querySelector(".account").contains(document.activeElement);
-  stopAsking();
+  stopLooking();
   Object.assign(states, NOTHING, { visitor, freshness: "none", credential: "unproven", d7: "unknown", link: "live" });
   balance = null;
   samples = [];
@@ -452,7 +344,7 @@ async function knock() {
 
 document.querySelector(".sign-out").addEventListener("submit", async (event) => {
   event.preventDefault();
-  stopAsking();
+  stopLooking();
   try {
     const answer = await fetch("/session", { method: "DELETE" });
     if (answer.ok || answer.status === 401) {

@@ -1,0 +1,53 @@
+// Asks the service, and reads what stands round an answer.
+
+/** Seconds after which a request is given up. */
+export const PATIENCE = 30;
+
+/** Ends what is being asked. */
+export let asking = new AbortController();
+
+/** The visitor may not ask: any more (401), or so often (429). */
+export class Refused extends Error {
+  constructor(answer) {
+    super(`${answer.status}`);
+    this.isForGood = answer.status === 401;
+    this.retryAfter = retryAfter(answer);
+  }
+}
+
+/** Asks the service. Throws where it cannot be reached, and `Refused`. */
+export async function ask(path) {
+  const answer = await fetch(path, {
+    headers: { accept: "application/json" },
+    signal: AbortSignal.any([AbortSignal.timeout(PATIENCE * 1000), asking.signal]),
+  });
+  if (answer.status === 401 || answer.status === 429) throw new Refused(answer);
+  return answer;
+}
+
+/** Seconds before which the service wants nothing, or NaN where it does not say. */
+export function retryAfter(answer) {
+  return Number.parseInt(answer.headers.get("retry-after"), 10);
+}
+
+export function stopAsking() {
+  asking.abort();
+  asking = new AbortController();
+}
+
+/** The body of an answer, or null where it is not JSON: a proxy's page may come. */
+export async function json(answer) {
+  try {
+    return await answer.json();
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
+
+/** A parameter of `Cache-Status` (RFC 9211). */
+export function cacheStatus(answer, name) {
+  const parameters = (answer.headers.get("cache-status") ?? "").split(";");
+  const found = parameters.map((text) => text.trim().split("=")).find(([known]) => known === name);
+  return found?.[1];
+}
