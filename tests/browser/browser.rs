@@ -81,13 +81,30 @@ impl Browser {
         );
     }
 
-    /// Has the timers of the tab's pages end when [`Browser::elapse`] says so.
+    /// Has the timers, clocks and answers of the tab's pages go on when the test
+    /// says so: timers by [`Browser::elapse`], the rest as `timers.js` has it.
     pub(crate) fn hold_timers(&self) {
-        let source = include_str!("timers.js");
+        self.prepare(include_str!("timers.js"));
+    }
+
+    /// Runs a script in each page that is opened from now on, before its own.
+    pub(crate) fn prepare(&self, script: &str) {
         self.devtools(
             "Page.addScriptToEvaluateOnNewDocument",
-            json!({"source": source}),
+            json!({"source": script}),
         );
+    }
+
+    /// Keeps back what answers the page's requests, and waits for one.
+    pub(crate) fn hold_an_answer(&self) {
+        self.execute("holdAnswers()");
+        wait_for("an answer is held", || {
+            self.elapse();
+            match self.execute("return heldAnswers()").as_u64() {
+                Some(0) | None => Err("none is".to_owned()),
+                Some(_) => Ok(()),
+            }
+        });
     }
 
     /// Ends the timers of the page.
@@ -179,6 +196,18 @@ impl Browser {
     /// Waits until an element is to be seen that says `text` among other things.
     pub(crate) fn wait_for_text(&self, css: &str, text: &str) {
         wait_for(&format!("{css} says {text:?}"), || self.says(css, text));
+    }
+
+    /// Waits until the title of the page says `text` among other things, and
+    /// returns it.
+    pub(crate) fn wait_for_title(&self, text: &str) -> String {
+        wait_for(&format!("the title says {text:?}"), || {
+            let title = self.execute("return document.title");
+            match title.as_str() {
+                Some(title) if title.contains(text) => Ok(title.to_owned()),
+                _ => Err(format!("it says {title}")),
+            }
+        })
     }
 
     /// Whether an element says `text` among other things, or what it says.

@@ -1,6 +1,7 @@
 //! The service's own page.
 
 mod accessible;
+mod age;
 mod demo;
 mod faults;
 mod keyboard;

@@ -1,6 +1,6 @@
-// Takes the place of the page's timers, before any script of the page runs: they
-// end when a test says so. `waiting()` tells what they wait for, in milliseconds;
-// `freeTimeout` is for the test's own scripts.
+// Takes the place of the page's timers, clocks and network, before any script of
+// the page runs: they go on when a test says so. `waiting()` tells what timers wait
+// for, in milliseconds; `freeTimeout` is for the test's own scripts.
 (() => {
   const timers = new Map();
   let last = 0;
@@ -15,5 +15,28 @@
     const due = [...timers.values()];
     timers.clear();
     due.forEach(({ run }) => run());
+  };
+
+  let ahead = 0;
+  const steady = performance.now.bind(performance);
+  const wall = Date.now;
+  performance.now = () => steady() + ahead;
+  Date.now = () => wall() + ahead;
+  window.pass = (seconds) => { ahead += 1000 * seconds; };
+
+  // Answers come and are kept back, or nothing is sent at all.
+  const send = window.fetch.bind(window);
+  let gate = Promise.resolve(), open, held = 0, isCut = false;
+  window.holdAnswers = () => { gate = new Promise((resolve) => { open = resolve; }); };
+  window.releaseAnswers = () => open();
+  window.heldAnswers = () => held;
+  window.cutNetwork = (cut) => { isCut = cut; };
+  window.fetch = async (...request) => {
+    if (isCut) throw new TypeError("cut off");
+    const answer = await send(...request);
+    held += 1;
+    await gate;
+    held -= 1;
+    return answer;
   };
 })();

@@ -7,7 +7,7 @@
 
 import { ask, asking, cacheStatus, json, PATIENCE, Refused, retryAfter, stopAsking } from "./asking.js";
 import { Chart, wording } from "./chart.js";
-import { mark, now, passed, span } from "./time.js";
+import { arrival, mark, now, passed, span } from "./time.js";
 import { setText, setTime, tell, times } from "./words.js";
 
 /** Seconds between two looks, where the service asks for nothing longer. */
@@ -31,7 +31,11 @@ const errors = new Map();
 const NOTHING = { messages: "", held: "", past: "", token: "" };
 const states = { ...NOTHING };
 
-/** The balance that is shown: `{ text, asOf, age, ttl, since }`, age and ttl as they were `since`. */
+/**
+ * The balance that is shown: `{ text, asOf, age, ttl, since }`. The service told age
+ * and ttl after `since`, when it was asked: they count from then, so that no figure
+ * passes for younger than it is (RFC 9111 section 4.2.3).
+ */
 let balance = null;
 /** Why it is not newer, in words. */
 let reason = "";
@@ -74,13 +78,17 @@ function tickBalance() {
     setText("reason", reason || "The first one is on its way.");
     return;
   }
-  const elapsed = passed(balance.since);
-  const left = balance.ttl - elapsed;
+  const left = timeLeft();
   if (states.freshness === "fresh" && left < 0) states.freshness = "stale";
   const isFresh = states.freshness === "fresh";
   const outlook = left < 0 ? `past its time by ${span(-left)}` : `fresh for ${span(left)}`;
-  setText("age", `${span(balance.age + elapsed)} old, ${outlook}`);
+  setText("age", `${span(balance.age + passed(balance.since))} old, ${outlook}`);
   setText("reason", isFresh ? "" : reason || "A newer one is on its way.");
+}
+
+/** For how many seconds the balance is fresh. */
+function timeLeft() {
+  return balance.ttl - passed(balance.since);
 }
 
 function showBalance() {
@@ -185,19 +193,22 @@ function bounded(seconds) {
 
 /** One look. Returns after how many seconds the next one is due. */
 async function lookOnce() {
+  const since = mark();
   const answer = await ask("/balance");
   const content = await json(answer);
   if (answer.ok && content) {
     const code = cacheStatus(answer, "detail");
     states.link = "live";
+    const age = Number(answer.headers.get("age")) || 0;
+    const ttl = Number(cacheStatus(answer, "ttl") ?? NaN);
     // Without a word about it, a figure is not one of now.
-    take(content, Number(answer.headers.get("age")), Number(cacheStatus(answer, "ttl") ?? -1));
+    take(content, { age, ttl: Number.isNaN(ttl) ? -1 : ttl, since }, "fresh");
     reason = code && errors.get(code) ? `${errors.get(code).title}.` : "";
     const held = await lookBehind(null);
     await lookBack();
     if (states.freshness === "fresh") {
       // To the end of the time that the figure is good for, and a little over.
-      return bounded(balance.ttl + 0.2);
+      return bounded(timeLeft() + 0.2);
     }
     inVain += 1;
     return held === null ? backedOff() : bounded(held);
@@ -225,14 +236,15 @@ async function lookAtProblem(answer, problem) {
   return wait;
 }
 
-/** Takes a balance over, with its age and what is left of its time, in seconds. */
-function take(content, age, ttl, freshness = ttl < 0 ? "stale" : "fresh") {
+/** Takes a balance over, with its `{ age, ttl, since }`. It is as good as `freshness`, at most. */
+function take(content, counts, freshness) {
   const isTold = content.sms_count !== undefined;
   states.messages = isTold ? "told" : "";
-  states.freshness = freshness;
   const asOf = new Date(content.as_of);
-  if (!balance || asOf > balance.asOf || freshness === "fresh") inVain = 0;
-  balance = { text: content.balance_text, asOf, age, ttl, since: mark() };
+  const isNewer = !balance || asOf > balance.asOf;
+  balance = { text: content.balance_text, asOf, ...counts };
+  states.freshness = freshness === "fresh" && timeLeft() < 0 ? "stale" : freshness;
+  if (isNewer || states.freshness === "fresh") inVain = 0;
   showBalance();
 }
 
@@ -241,13 +253,14 @@ function take(content, age, ttl, freshness = ttl < 0 ? "stale" : "fresh") {
  * left alone, or null where it is not.
  */
 async function lookBehind(problem) {
+  const since = mark();
   const answer = await ask("/status");
   const status = answer.ok ? await json(answer) : null;
   if (!status) return null;
   const { credential, upstream } = status;
   const { last_known: content, age, ttl, freshness } = status.balance;
   // Without a problem, the refresh behind a stale balance may be over already.
-  if (content && (problem || new Date(content.as_of) > balance.asOf)) take(content, age, ttl, freshness);
+  if (content && (problem || new Date(content.as_of) > balance.asOf)) take(content, { age, ttl, since }, freshness);
   states.credential = credential.state;
   states.token = credential.in_force === "token_secondary" ? "second" : "";
   setTime("expires", credential.expires && new Date(credential.expires));
@@ -326,6 +339,7 @@ function leave(visitor) {
  * is to be shown: `/balance` would answer 401, which browsers report as an error.
  */
 async function knock() {
+  const since = mark();
   try {
     const answer = await fetch("/", { cache: "no-store", signal: AbortSignal.timeout(PATIENCE * 1000) });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
@@ -334,7 +348,7 @@ async function knock() {
     for (const [index, place] of document.querySelectorAll(PLACES).entries()) {
       place.replaceWith(newer[index].cloneNode(true));
     }
-    read(page);
+    read(page, { since, isKept: false });
     show();
     look();
   } catch {
@@ -382,17 +396,21 @@ function wake() {
 }
 
 /** Takes over what the server has put into a page: this one, or a newer copy. */
-function read(page, isKept = false) {
+function read(page, { since, isKept }) {
   Object.assign(states, NOTHING, page.body.dataset);
   for (const element of page.querySelectorAll("[data-when]:not([hidden])")) {
     const [name, words] = element.dataset.when.split("=");
     if (!words.includes(" ")) states[name] = words;
   }
-  const asOf = page.querySelector('[data-time="as_of"]').dateTime;
-  if (asOf) {
-    const { age, ttl } = page.querySelector("[data-age]").dataset;
+  const { dateTime } = page.querySelector('[data-time="as_of"]');
+  if (dateTime) {
+    const asOf = new Date(dateTime);
     const text = page.querySelector('[data-text="balance"]').textContent;
-    balance = { text, asOf: new Date(asOf), age: Number(age), ttl: isKept ? -1 : Number(ttl), since: mark() };
+    const told = page.querySelector("[data-age]").dataset;
+    const [age, ttl] = [Number(told.age), Number(told.ttl)];
+    // How long a kept one has lain there, only the clocks can tell, if they agree.
+    const lain = isKept ? Math.max((Date.now() - asOf) / 1000 - age, 0) : 0;
+    balance = { text, asOf, age: age + lain, ttl: isKept ? Math.min(ttl - lain, -1) : ttl, since };
     reason = page.querySelector('[data-text="reason"]').textContent;
   }
   for (const element of document.querySelectorAll("time[data-time]")) {
@@ -401,9 +419,7 @@ function read(page, isKept = false) {
 }
 
 async function begin() {
-  // Going back, a browser may show a page that it has kept.
-  const [navigation] = performance.getEntriesByType("navigation");
-  read(document, navigation?.type === "back_forward");
+  read(document, arrival());
   // Else a failed attempt would be told of again when the page is loaded again.
   if (location.search) history.replaceState(null, "", location.pathname);
   if (states.visitor === "signed-out") await knock();

@@ -1,0 +1,99 @@
+//! How old a figure is, as the page counts it: never younger than it is.
+
+use d7_balance::simulator::answer;
+
+use super::{AMOUNT, BADGE, Scene, TO_REFRESH};
+use crate::browser::Browser;
+
+const AGE: &str = "[data-text=age]";
+
+/// Beyond the time to live.
+const TOO_LATE: &str = "pass(61)";
+
+impl Scene {
+    /// Loads the page again. Nothing that it asks for comes back.
+    fn load_again(&self) {
+        self.browser.prepare("holdAnswers()");
+        self.browser.open(&format!("http://{}/", self.app.addr));
+    }
+}
+
+/// Has the tab's pages have come as `entry` of the navigation says.
+fn navigated(browser: &Browser, entry: &str) {
+    browser.prepare(&format!(
+        "const entries = performance.getEntriesByType.bind(performance);
+        performance.getEntriesByType = (kind) =>
+            kind === 'navigation' ? [{{ ...entries(kind)[0].toJSON(), ...{entry} }}] : entries(kind);"
+    ));
+}
+
+#[test]
+fn a_figure_ages_while_its_answer_is_on_the_way() {
+    let scene = Scene::signed_in();
+    let browser = &scene.browser;
+    scene.app.d7.always(answer(200, "{\"balance\": 5.50}"));
+    scene.app.advance_s(TO_REFRESH);
+    browser.hold_an_answer();
+
+    browser.execute(TOO_LATE);
+    browser.execute("releaseAnswers()");
+
+    let title = browser.wait_for_title("5.50");
+    assert!(title.starts_with("Old: "), "{title}");
+    browser.wait_for_text(BADGE, "Old");
+    browser.assert_quiet();
+}
+
+#[test]
+fn what_the_page_came_with_ages_while_it_is_on_the_way() {
+    let scene = Scene::signed_in();
+    let browser = &scene.browser;
+    browser.prepare(TOO_LATE);
+
+    scene.load_again();
+
+    browser.wait_for_text(BADGE, "Old");
+    browser.wait_for_text(AMOUNT, "99.9999999");
+    browser.wait_for_text(AGE, "past its time");
+    browser.execute("releaseAnswers()");
+    browser.wait_for_text(BADGE, "Fresh");
+    browser.assert_quiet();
+}
+
+#[test]
+fn a_page_that_the_browser_had_kept_is_old_until_it_has_asked() {
+    let kept = [
+        "{ type: 'back_forward' }",
+        // As a tab that is restored or duplicated.
+        "{ type: 'navigate', transferSize: 0, decodedBodySize: 9000 }",
+    ];
+    for entry in kept {
+        let scene = Scene::signed_in();
+        let browser = &scene.browser;
+        navigated(browser, entry);
+
+        scene.load_again();
+
+        browser.wait_for_text(BADGE, "Old");
+        browser.wait_for_text(AGE, "past its time");
+        browser.execute("releaseAnswers()");
+        browser.wait_for_text(BADGE, "Fresh");
+        browser.assert_quiet();
+    }
+}
+
+#[test]
+fn a_page_that_was_just_asked_for_is_fresh() {
+    let scene = Scene::signed_in();
+
+    // The second time, the answer is a 304.
+    for _ in 0..2 {
+        scene.load_again();
+
+        scene.browser.wait_for_text(AGE, "fresh for");
+        scene.browser.wait_for_text(BADGE, "Fresh");
+        let title = scene.browser.wait_for_title("99.9999999");
+        assert!(title.starts_with("99"), "{title}");
+    }
+    scene.browser.assert_quiet();
+}
