@@ -18,6 +18,9 @@ const LATEST_IN_VAIN = 15;
 /** A page may stay open for months. */
 const MOST_SAMPLES = 10_000;
 
+/** What a figure is called that is not fresh. */
+const MARKS = { unconfirmed: "Unconfirmed", stale: "Old", expired: "Old" };
+
 /** Where values stand, which are the account's. */
 const PLACES = "[data-text], [data-time]";
 
@@ -79,11 +82,17 @@ function tickBalance() {
     return;
   }
   const left = timeLeft();
-  if (states.freshness === "fresh" && left < 0) states.freshness = "stale";
+  if (left < 0 && ["fresh", "unconfirmed"].includes(states.freshness)) states.freshness = "stale";
   const isFresh = states.freshness === "fresh";
-  const outlook = left < 0 ? `past its time by ${span(-left)}` : `fresh for ${span(left)}`;
-  setText("age", `${span(balance.age + passed(balance.since))} old, ${outlook}`);
+  let outlook = isFresh ? `, fresh for ${span(left)}` : "";
+  if (left < 0) outlook = `, past its time by ${span(-left)}`;
+  setText("age", `${span(balance.age + passed(balance.since))} old${outlook}`);
   setText("reason", isFresh ? "" : reason || "A newer one is on its way.");
+}
+
+/** The service does not say any more that the balance is fresh: it may be, and it may not. */
+function doubt() {
+  if (states.freshness === "fresh") states.freshness = "unconfirmed";
 }
 
 /** For how many seconds the balance is fresh. */
@@ -102,7 +111,7 @@ function showBalance() {
 function titleWords() {
   if (states.visitor !== "signed-in") return "Sign in";
   if (!balance) return "No balance yet";
-  return states.freshness === "fresh" ? balance.text : `Old: ${balance.text}`;
+  return states.freshness === "fresh" ? balance.text : `${MARKS[states.freshness]}: ${balance.text}`;
 }
 
 /** What a screen reader is told where it changes: the balance and its state, no ticks. */
@@ -112,7 +121,7 @@ function newsWords() {
   const link = { offline: "The service cannot be reached. ", limited: "Asking too often. " }[states.link] ?? "";
   if (!balance) return `${link}No balance yet. ${reason}`;
   if (states.freshness === "fresh") return `${link}Balance ${balance.text}.`;
-  return `${link}Balance ${balance.text}, old. ${reason}`;
+  return `${link}Balance ${balance.text}, ${MARKS[states.freshness].toLowerCase()}. ${reason}`;
 }
 
 // ---- Asking -----------------------------------------------------------------
@@ -165,6 +174,7 @@ function lookedInVain(error, signal) {
     return obeyed(error.retryAfter, backedOff());
   }
   states.link = "offline";
+  doubt();
   reason = "The service cannot be reached.";
   setTime("seen", heard);
   return Math.min(backedOff(), LATEST_IN_VAIN);
@@ -219,6 +229,7 @@ async function lookOnce() {
 /** What to do where there is no balance. Returns as `lookOnce` does. */
 async function lookAtProblem(answer, problem) {
   inVain += 1;
+  doubt();
   const known = problem?.code ? problem : null;
   if (known) errors.set(known.code, known);
   const wait = obeyed(retryAfter(answer), backedOff());

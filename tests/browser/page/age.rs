@@ -2,7 +2,7 @@
 
 use d7_balance::simulator::answer;
 
-use super::{AMOUNT, BADGE, Scene, TO_REFRESH};
+use super::{AMOUNT, BADGE, REASON, Scene, TO_REFRESH};
 use crate::browser::Browser;
 
 const AGE: &str = "[data-text=age]";
@@ -96,4 +96,24 @@ fn a_page_that_was_just_asked_for_is_fresh() {
         assert!(title.starts_with("99"), "{title}");
     }
     scene.browser.assert_quiet();
+}
+
+#[test]
+fn a_figure_that_cannot_be_confirmed_is_not_called_fresh() {
+    let scene = Scene::signed_in();
+    let browser = &scene.browser;
+    browser.wait_for_text(BADGE, "Fresh");
+
+    browser.execute("cutNetwork(true)");
+
+    browser.elapse_until(BADGE, "Unconfirmed");
+    browser.wait_for_text(AMOUNT, "99.9999999");
+    browser.wait_for_text(REASON, "The service cannot be reached.");
+    let title = browser.wait_for_title("99.9999999");
+    assert!(title.starts_with("Unconfirmed: "), "{title}");
+    browser.execute(TOO_LATE);
+    browser.wait_for_text(BADGE, "Old");
+    browser.execute("cutNetwork(false)");
+    browser.elapse_until(BADGE, "Fresh");
+    browser.assert_quiet();
 }
