@@ -1,5 +1,7 @@
 //! A browser, and what a test does in it and asks of it.
 
+mod checks;
+
 use std::{fs, path::Path, thread, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -121,6 +123,18 @@ impl Browser {
                 _ => Err(format!("its timers are {waiting}")),
             }
         })
+    }
+
+    /// Waits until one of the page's timers is so long.
+    pub(crate) fn wait_for_timer_of(&self, wait: Duration) {
+        wait_for(&format!("the page waits for {wait:?}"), || {
+            let waiting = self.execute("return waiting()");
+            let mut timers = waiting.as_array().unwrap().iter();
+            let is_there = timers.any(|one| one.as_f64() == Some(wait.as_secs_f64() * 1000.0));
+            is_there
+                .then_some(())
+                .ok_or_else(|| format!("its timers are {waiting}"))
+        });
     }
 
     /// Ends the page's timers over and over, until an element says `text`.
@@ -275,66 +289,6 @@ impl Browser {
         lines
             .map(|line| line["message"].as_str().unwrap().to_owned())
             .collect()
-    }
-
-    /// Asserts that the console has nothing to tell, but for lines with one of
-    /// `expected`, each of which has to be there.
-    pub(crate) fn assert_quiet_but(&self, expected: &[&str]) {
-        let lines = self.console();
-        let is_expected = |line: &&String| expected.iter().any(|part| line.contains(part));
-        let rest: Vec<_> = lines.iter().filter(|line| !is_expected(line)).collect();
-        assert!(rest.is_empty(), "the console tells of {rest:?}");
-        for part in expected {
-            let is_told = lines.iter().any(|line| line.contains(part));
-            assert!(is_told, "the console does not tell of {part:?}");
-        }
-    }
-
-    /// Asserts that the console has nothing to tell.
-    pub(crate) fn assert_quiet(&self) {
-        self.assert_quiet_but(&[]);
-    }
-
-    /// Asserts that the page need not be moved sideways to be read.
-    pub(crate) fn assert_fits(&self) {
-        let over = self.execute(
-            "const page = document.scrollingElement;
-            return Math.max(0, page.scrollWidth - page.clientWidth)",
-        );
-        assert_eq!(over, 0, "the page is too wide by so many pixels");
-    }
-
-    /// Asserts that nothing in the page has moved by itself.
-    pub(crate) fn assert_still(&self) {
-        let moved = self.execute_until_done(
-            "const moved = [];
-            const name = ({ node }) => node?.outerHTML?.slice(0, 80) ?? String(node);
-            const add = (shifts) => shifts.forEach((shift) => {
-                moved.push([shift.value, ...shift.sources.map(name)]);
-            });
-            const observer = new PerformanceObserver((list) => add(list.getEntries()));
-            observer.observe({ type: 'layout-shift', buffered: true });
-            requestAnimationFrame(() => requestAnimationFrame(() => {
-                add(observer.takeRecords());
-                done(moved);
-            }));",
-        );
-        assert_eq!(moved, json!([]), "something in the page has moved");
-    }
-
-    /// Asserts that axe-core finds nothing in the page that keeps people out.
-    pub(crate) fn assert_accessible(&self) {
-        self.execute(&chromium::axe());
-        let found = self.execute_until_done(
-            "const held = window.setTimeout;
-            if (window.freeTimeout) window.setTimeout = window.freeTimeout;
-            axe.run()
-                .then(({ violations }) => violations.map(({ id, nodes }) => [
-                    id, ...nodes.map(({ html, failureSummary }) => [html, failureSummary]),
-                ]), (error) => `${error}`)
-                .then((found) => { window.setTimeout = held; done(found); });",
-        );
-        assert_eq!(found, json!([]), "axe-core has findings");
     }
 
     /// Sends a command of the browser's developer tools to the tab.

@@ -24,15 +24,15 @@
   Date.now = () => wall() + ahead;
   window.pass = (seconds) => { ahead += 1000 * seconds; };
 
-  // Answers come and are kept back, or nothing is sent at all.
+  // Answers come and are kept back, or a test answers in the service's place.
   const send = window.fetch.bind(window);
-  let gate = Promise.resolve(), open, held = 0, isCut = false;
+  let gate = Promise.resolve(), open, held = 0, instead;
   window.holdAnswers = () => { gate = new Promise((resolve) => { open = resolve; }); };
   window.releaseAnswers = () => open();
   window.heldAnswers = () => held;
-  window.cutNetwork = (cut) => { isCut = cut; };
+  window.answerWith = (make) => { instead = make; };
   window.fetch = async (...request) => {
-    if (isCut) throw new TypeError("cut off");
+    if (instead) return instead(...request);
     const answer = await send(...request);
     held += 1;
     await gate;

@@ -2,6 +2,11 @@
 
 /** Seconds after which a request is given up. */
 export const PATIENCE = 30;
+/**
+ * The most that an answer is obeyed in not asking, in seconds: one of a proxy may
+ * have any number in it, and timers end at once from 25 days on.
+ */
+const LONGEST_PAUSE = 3600;
 
 /** Ends what is being asked. */
 export let asking = new AbortController();
@@ -25,9 +30,13 @@ export async function ask(path) {
   return answer;
 }
 
-/** Seconds before which the service wants nothing, or NaN where it does not say. */
-export function retryAfter(answer) {
-  return Number.parseInt(answer.headers.get("retry-after"), 10);
+/** Seconds before which nothing is wanted: 0 where that is not said. */
+export function retryAfter({ headers }) {
+  const text = headers.get("retry-after") ?? "";
+  // Or a date, by the clock of whoever has sent it (RFC 9110 section 10.2.3).
+  const date = headers.has("date") ? Date.parse(headers.get("date")) : Date.now();
+  const seconds = /^\d+$/.test(text) ? Number(text) : (Date.parse(text) - date) / 1000;
+  return Math.min(Math.max(seconds || 0, 0), LONGEST_PAUSE);
 }
 
 export function stopAsking() {

@@ -126,9 +126,9 @@ function newsWords() {
 
 // ---- Asking -----------------------------------------------------------------
 
-/** How long to wait where the service wants nothing for `after` seconds; else `wait`. */
+/** How long to wait where nothing is wanted for `after` seconds; else `wait`. */
 function obeyed(after, wait) {
-  if (!(after > 0)) return wait;
+  if (after === 0) return wait;
   notBefore = now() + after;
   return Math.max(after, SOONEST);
 }

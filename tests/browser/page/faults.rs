@@ -1,5 +1,7 @@
 //! What the page says where something is wrong, and that it recovers.
 
+use std::time::Duration;
+
 use d7_balance::simulator::{answer, answer_with};
 
 use super::{AMOUNT, BADGE, REASON, Scene, TO_REFRESH, accessible::check_all};
@@ -102,4 +104,36 @@ fn a_service_that_cannot_be_reached_is_told_and_asked_again() {
     browser.wait_for_text(LINK, "It tries again by itself");
     browser.assert_quiet_but(&["ERR_CONNECTION_REFUSED"]);
     check_all(&browser, "offline");
+}
+
+#[test]
+fn a_pause_is_kept_as_it_is_asked_for_up_to_an_hour() {
+    let scene = Scene::signed_in();
+    let browser = &scene.browser;
+    // As of a proxy in front of the service.
+    for (pause, seconds) in [
+        ("'7'", 7),
+        ("'9999999999'", 3600),
+        ("'1e99'", 2),
+        ("'-7'", 2),
+        ("''", 2),
+        ("'soon'", 2),
+        ("new Date(90_000 + Date.parse(sent)).toUTCString()", 90),
+        ("'Thu, 01 Jan 1970 00:00:00 GMT'", 2),
+        ("'Fri, 31 Dec 9999 23:59:59 GMT'", 3600),
+    ] {
+        browser.open(&format!("http://{}/", scene.app.addr));
+        browser.wait_for_timer_of(Duration::from_mins(1));
+        browser.execute(&format!(
+            "const sent = 'Mon, 23 Nov 2026 01:00:00 GMT';
+            const headers = {{ date: sent, 'retry-after': {pause} }};
+            answerWith(() => new Response('away', {{ status: 503, headers }}));"
+        ));
+
+        browser.elapse();
+
+        browser.wait_for_text(LINK, "has answered 503");
+        browser.wait_for_timer_of(Duration::from_secs(seconds));
+    }
+    browser.assert_quiet();
 }

@@ -1,0 +1,68 @@
+//! What a page must be, whatever it shows: quiet, still, and open to everyone.
+
+use serde_json::json;
+
+use super::Browser;
+use crate::chromium;
+
+impl Browser {
+    /// Asserts that the console has nothing to tell, but for lines with one of
+    /// `expected`, each of which has to be there.
+    pub(crate) fn assert_quiet_but(&self, expected: &[&str]) {
+        let lines = self.console();
+        let is_expected = |line: &&String| expected.iter().any(|part| line.contains(part));
+        let rest: Vec<_> = lines.iter().filter(|line| !is_expected(line)).collect();
+        assert!(rest.is_empty(), "the console tells of {rest:?}");
+        for part in expected {
+            let is_told = lines.iter().any(|line| line.contains(part));
+            assert!(is_told, "the console does not tell of {part:?}");
+        }
+    }
+
+    /// Asserts that the console has nothing to tell.
+    pub(crate) fn assert_quiet(&self) {
+        self.assert_quiet_but(&[]);
+    }
+
+    /// Asserts that the page need not be moved sideways to be read.
+    pub(crate) fn assert_fits(&self) {
+        let over = self.execute(
+            "const page = document.scrollingElement;
+            return Math.max(0, page.scrollWidth - page.clientWidth)",
+        );
+        assert_eq!(over, 0, "the page is too wide by so many pixels");
+    }
+
+    /// Asserts that nothing in the page has moved by itself.
+    pub(crate) fn assert_still(&self) {
+        let moved = self.execute_until_done(
+            "const moved = [];
+            const name = ({ node }) => node?.outerHTML?.slice(0, 80) ?? String(node);
+            const add = (shifts) => shifts.forEach((shift) => {
+                moved.push([shift.value, ...shift.sources.map(name)]);
+            });
+            const observer = new PerformanceObserver((list) => add(list.getEntries()));
+            observer.observe({ type: 'layout-shift', buffered: true });
+            requestAnimationFrame(() => requestAnimationFrame(() => {
+                add(observer.takeRecords());
+                done(moved);
+            }));",
+        );
+        assert_eq!(moved, json!([]), "something in the page has moved");
+    }
+
+    /// Asserts that axe-core finds nothing in the page that keeps people out.
+    pub(crate) fn assert_accessible(&self) {
+        self.execute(&chromium::axe());
+        let found = self.execute_until_done(
+            "const held = window.setTimeout;
+            if (window.freeTimeout) window.setTimeout = window.freeTimeout;
+            axe.run()
+                .then(({ violations }) => violations.map(({ id, nodes }) => [
+                    id, ...nodes.map(({ html, failureSummary }) => [html, failureSummary]),
+                ]), (error) => `${error}`)
+                .then((found) => { window.setTimeout = held; done(found); });",
+        );
+        assert_eq!(found, json!([]), "axe-core has findings");
+    }
+}
