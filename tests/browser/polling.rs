@@ -9,6 +9,9 @@ use crate::{browser::Browser, harness::TestApp, proxy::Proxy};
 /// How often the example asks.
 const EVERY: Duration = Duration::from_secs(15);
 
+/// Has the page's clocks move beyond the time to live.
+const TO_OLD_AGE: &str = "pass(61)";
+
 /// A service, a team's proxy in front of it, and a browser in which the team's
 /// user has signed in and sees the example.
 struct Scene {
@@ -107,6 +110,71 @@ fn a_balance_past_its_time_is_marked_as_old() {
 }
 
 #[test]
+fn a_balance_grows_old_by_itself_before_the_next_answer() {
+    let scene = Scene::set();
+    let browser = &scene.browser;
+    scene.poll_until_told("As of");
+    browser.hold_an_answer();
+
+    browser.execute(TO_OLD_AGE);
+
+    browser.wait_for_text("#note", "Old: of");
+    browser.wait_for_text("#balance.old", "99.9999999");
+    browser.execute("releaseAnswers()");
+    // It was that long on the way, and counts from when it was asked for.
+    assert_eq!(browser.wait_for_timer(), EVERY);
+    browser.wait_for_text("#balance.old", "99.9999999");
+    scene.poll_until_told("As of");
+    browser.assert_quiet();
+}
+
+#[test]
+fn a_tab_that_is_seen_again_shows_what_has_grown_old_before_it_asks() {
+    let scene = Scene::set();
+    let browser = &scene.browser;
+    // Then nothing but being seen again can tell.
+    browser.prepare("window.setInterval = () => 0");
+    browser.open(&scene.proxy.url("/"));
+    scene.poll_until_told("As of");
+    browser.hide();
+    browser.execute(TO_OLD_AGE);
+
+    browser.show();
+
+    browser.wait_for_text("#note", "Old: of");
+    assert_eq!(browser.wait_for_timer(), Duration::ZERO);
+    scene.poll_until_told("As of");
+    browser.assert_quiet();
+}
+
+#[test]
+fn a_pause_is_kept_as_it_is_asked_for_up_to_an_hour() {
+    let scene = Scene::set();
+    let browser = &scene.browser;
+    scene.poll_until_told("As of");
+    let every = EVERY.as_secs();
+    // As of a proxy in front of the service.
+    for (pause, seconds) in [
+        ("'70'", 70),
+        ("'9999999999'", 3600),
+        ("'Fri, 31 Dec 9999 23:59:59 GMT'", 3600),
+        ("'Thu, 01 Jan 1970 00:00:00 GMT'", every),
+        ("'-70'", every),
+        ("'soon'", every),
+    ] {
+        browser.execute(&format!(
+            "const headers = {{ 'retry-after': {pause} }};
+            answerWith(() => Response.json({{ title: 'Away' }}, {{ status: 503, headers }}));"
+        ));
+
+        let wait = scene.poll_until_told("Away.");
+
+        assert_eq!(wait, Duration::from_secs(seconds), "{pause}");
+    }
+    browser.assert_quiet();
+}
+
+#[test]
 fn on_an_error_the_last_balance_is_shown_as_old_and_retry_after_is_obeyed() {
     let scene = Scene::set();
     scene.poll_until_told("As of");
@@ -177,7 +245,8 @@ fn ten_polling_pages_cause_one_request_to_d7_in_each_time_to_live() {
         for _ in 0..4 {
             for tab in &tabs {
                 scene.browser.enter(tab);
-                scene.poll_until_told("As of");
+                // Who comes at the end of the time to live gets an old one.
+                scene.poll_until_told(" of ");
             }
             scene.app.advance(EVERY);
         }
