@@ -15,12 +15,26 @@ function poll() {
   });
 }
 
+// Asks for a change of the session. Returns the error, if it is one.
 async function change(method, headers) {
+  const answer = await fetch("/session", { method, headers });
+  return answer.ok ? undefined : answer.json();
+}
+
+async function signIn(headers) {
+  const problem = await change("POST", headers);
+  // A key beside the cookie of a session. Another tab has signed in meanwhile, or
+  // what is left is the cookie of a session that is over: then it has to go.
+  if (problem?.code !== "bad_request") return problem;
+  if ((await fetch("/api/balance")).status !== 401) return undefined;
+  return (await change("DELETE")) ?? change("POST", headers);
+}
+
+async function finish(changed) {
   try {
-    const answer = await fetch("/session", { method, headers });
-    // 400 where a session is there already: another tab has signed in meanwhile.
-    if (answer.ok || answer.status === 400) return poll();
-    note.textContent = answer.status === 401 ? "This key is not accepted." : `${(await answer.json()).title}.`;
+    const problem = await changed;
+    if (!problem) return poll();
+    note.textContent = problem.code === "unauthorized" ? "This key is not accepted." : `${problem.title}.`;
   } catch {
     note.textContent = "No answer from the service.";
   }
@@ -30,7 +44,7 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   const authorization = `Bearer ${key.value}`;
   form.reset();
-  change("POST", { authorization });
+  finish(signIn({ authorization }));
 });
-document.getElementById("sign-out").addEventListener("click", () => change("DELETE"));
+document.getElementById("sign-out").addEventListener("click", () => finish(change("DELETE")));
 poll();

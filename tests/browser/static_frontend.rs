@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::{browser::Browser, harness::TestApp, proxy::Proxy};
+use crate::{
+    browser::{Browser, Tab},
+    harness::TestApp,
+    proxy::Proxy,
+};
 
 /// What the recipe's server is called.
 const ORIGIN: &str = "https://app.example.com";
@@ -35,6 +39,19 @@ impl Scene {
         scene.browser.wait_for_text("#sign-in", "Your key");
         scene.browser.assert_quiet_but(&[NOT_SIGNED_IN]);
         scene
+    }
+
+    /// Opens another tab, which shows the form, too.
+    fn open_second_tab(&self) -> Tab {
+        let browser = &self.browser;
+        let url = browser.execute("return location.href");
+        let tab = browser.open_window();
+        browser.hold_timers();
+        browser.open(url.as_str().unwrap());
+        browser.elapse();
+        browser.wait_for_text("#sign-in", "Your key");
+        browser.assert_quiet_but(&[NOT_SIGNED_IN]);
+        tab
     }
 
     /// Types a key in, and lets the page ask.
@@ -129,14 +146,7 @@ fn a_second_tab_signs_in_where_the_first_one_has() {
     let scene = Scene::set();
     let browser = &scene.browser;
     let first = browser.tab();
-    let url = browser.execute("return location.href");
-    browser.open_window();
-    browser.hold_timers();
-    browser.open(url.as_str().unwrap());
-    browser.elapse();
-    browser.wait_for_text("#sign-in", "Your key");
-    browser.assert_quiet_but(&[NOT_SIGNED_IN]);
-    let second = browser.tab();
+    let second = scene.open_second_tab();
     browser.enter(&first);
     scene.sign_in();
 
@@ -145,6 +155,30 @@ fn a_second_tab_signs_in_where_the_first_one_has() {
 
     assert_eq!(browser.cookies().len(), 1);
     browser.assert_quiet_but(&["status of 400"]);
+}
+
+#[test]
+fn a_key_is_not_lost_to_the_cookie_of_a_session_that_is_over() {
+    let scene = Scene::set();
+    let browser = &scene.browser;
+    let first = browser.tab();
+    let second = scene.open_second_tab();
+    browser.enter(&first);
+    scene.sign_in();
+    browser.assert_quiet();
+    let [before] = &browser.cookies()[..] else {
+        panic!("there is a session");
+    };
+    scene.app.advance(Duration::from_hours(12));
+
+    browser.enter(&second);
+    scene.sign_in();
+
+    let [after] = &browser.cookies()[..] else {
+        panic!("there is a session");
+    };
+    assert_ne!(after.value(), before.value());
+    browser.assert_quiet_but(&["status of 400", NOT_SIGNED_IN]);
 }
 
 #[test]
