@@ -351,7 +351,6 @@ fn secrets_are_opened_in_a_few_known_places_only() {
         ("demo.rs", 1),
         ("http/cookie.rs", 1),
         ("http/session.rs", 2),
-        ("http/session/form.rs", 1),
         ("reload/session_secrets.rs", 1),
         ("upstream.rs", 3),
         ("upstream/token.rs", 1),

@@ -1,11 +1,15 @@
 //! The body of a form that signs in: small, and sent without delay.
+//!
+//! The copies of a key that are made here are wiped when they are done with. What
+//! the HTTP library has read from the connection is its own, and is not.
 
-use std::{sync::Arc, time::Duration};
+use std::{str, sync::Arc, time::Duration};
 
 use actix_http::Request;
 use actix_web::{HttpMessage, dev::Payload, http::header};
 use futures_util::StreamExt;
-use secrecy::{ExposeSecret, SecretSlice, SecretString};
+use percent_encoding::percent_decode;
+use secrecy::{SecretString, zeroize::Zeroizing};
 use url::form_urlencoded;
 
 use crate::{
@@ -58,15 +62,15 @@ impl Form {
             () = too_late => Err(ApiError::RequestTimeout),
         };
         match read {
-            Ok(text) => (Ok(key_in(text.expose_secret())), Unread::Nothing),
+            Ok(text) => (Ok(key_in(&text)), Unread::Nothing),
             Err(error) => (Err(error), Unread::Stream(self.payload)),
         }
     }
 }
 
-async fn read(payload: &mut Payload) -> Result<SecretSlice<u8>, ApiError> {
-    // Never moved, so that no copy of a key is left behind.
-    let mut text = Vec::with_capacity(LIMIT);
+async fn read(payload: &mut Payload) -> Result<Zeroizing<Vec<u8>>, ApiError> {
+    // Never moved to grow or to shrink, which would leave a copy behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(LIMIT));
     while let Some(part) = payload.next().await {
         // Broken off: nobody is left to read the answer.
         let part = part.map_err(|_| ApiError::UnreadableBody)?;
@@ -75,15 +79,36 @@ async fn read(payload: &mut Payload) -> Result<SecretSlice<u8>, ApiError> {
         }
         text.extend_from_slice(&part);
     }
-    Ok(text.into())
+    Ok(text)
 }
 
 fn key_in(text: &[u8]) -> Option<SecretString> {
-    let mut keys = form_urlencoded::parse(text).filter(|(name, _)| name == "key");
-    let (_, key) = keys.next()?;
+    let mut keys = text.split(|byte| *byte == b'&').filter_map(key_of);
+    let key = decoded(keys.next()?);
     // White space round it comes along where a key is copied.
-    let key = SecretString::from(key.trim());
+    let key = SecretString::from(str::from_utf8(&key).ok()?.trim());
     keys.next().is_none().then_some(key)
+}
+
+/// The value of a `pair` whose name is `key`.
+fn key_of(pair: &[u8]) -> Option<&[u8]> {
+    let mut parts = pair.splitn(2, |byte| *byte == b'=');
+    let (name, _) = form_urlencoded::parse(parts.next()?).next()?;
+    (name == "key").then(|| parts.next().unwrap_or_default())
+}
+
+/// A value as it was before it was put into the form. `form_urlencoded` would do
+/// that in copies that are not wiped.
+fn decoded(value: &[u8]) -> Zeroizing<Vec<u8>> {
+    // No longer than that, so that it is never moved.
+    let mut decoded = Zeroizing::new(Vec::with_capacity(value.len()));
+    for (index, part) in value.split(|byte| *byte == b'+').enumerate() {
+        if index > 0 {
+            decoded.push(b' ');
+        }
+        decoded.extend(percent_decode(part));
+    }
+    decoded
 }
 
 fn is_form(request: &Request) -> bool {
@@ -97,4 +122,39 @@ fn is_form(request: &Request) -> bool {
 fn length(request: &Request) -> Option<usize> {
     let length = request.headers().get(header::CONTENT_LENGTH)?;
     length.to_str().ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::key_in;
+
+    fn key(text: &str) -> Option<String> {
+        let key = key_in(text.as_bytes())?;
+        Some(key.expose_secret().to_owned())
+    }
+
+    #[test]
+    fn a_key_is_read_however_a_browser_may_escape_it() {
+        for text in [
+            "key=d7b_a",
+            "key=d7b%5Fa",
+            "key=+d7b_a+",
+            "key=%20d7b_a%0D%0A",
+            "%6Bey=d7b_a",
+            "from=a+key&key=d7b_a&",
+        ] {
+            assert_eq!(key(text).as_deref(), Some("d7b_a"), "{text}");
+        }
+        assert_eq!(key("key=a=b%2Bc+d%").as_deref(), Some("a=b+c d%"));
+    }
+
+    #[test]
+    fn there_is_exactly_one_key_or_none() {
+        for text in ["", "&", "keys=a", "kee", "key=a&key=a", "key=%FF"] {
+            assert_eq!(key(text), None, "{text}");
+        }
+        assert_eq!(key("key").as_deref(), Some(""));
+    }
 }
