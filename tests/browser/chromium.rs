@@ -54,6 +54,8 @@ pub(crate) fn capabilities(profile: &Path) -> Capabilities {
     ]);
     let capabilities = json!({
         "browserName": "chrome",
+        // Of the proxies that tests run.
+        "acceptInsecureCerts": true,
         "goog:chromeOptions": {
             "binary": program::find("chromium", "chromium"),
             "args": arguments,

@@ -1,5 +1,5 @@
 //! The service behind a real browser and a real proxy: Chromium, driven over
-//! WebDriver, and the recipes of `deploy/nginx` in nginx.
+//! WebDriver, and the recipes of the README and `deploy/nginx` in nginx.
 //!
 //! Each test has a browser, a proxy and a service of its own. The service's time
 //! stands still until it is moved, and so do the timers of a page where a test

@@ -5,6 +5,7 @@ mod age;
 mod demo;
 mod faults;
 mod keyboard;
+mod proxied;
 mod signing;
 mod told;
 mod without_script;

@@ -1,8 +1,8 @@
-//! nginx with one of the recipes of `deploy/nginx`.
+//! nginx with one of the recipes of `deploy/nginx`, or that of the README.
 
 use std::{
     fs,
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::Path,
     process::Command,
 };
@@ -10,7 +10,7 @@ use std::{
 use tempfile::TempDir;
 
 use crate::{
-    harness::{Request, process::Process, wait_until},
+    harness::{Request, TestApp, process::Process, wait_until},
     program,
 };
 
@@ -52,31 +52,59 @@ impl Proxy {
         Self::start("static-frontend.conf", service, folder)
     }
 
+    /// The proxy of the README, with TLS, in front of the service that `start`
+    /// makes, which is told the origin that a browser sees.
+    pub(crate) fn with_tls(start: impl Fn(&str) -> TestApp) -> (TestApp, Self) {
+        Self::in_front_of(start, "https", |recipe| recipe)
+    }
+
+    /// The same without TLS, as a browser sees it that does not say where its
+    /// requests come from.
+    pub(crate) fn of_older_browser(start: impl Fn(&str) -> TestApp) -> (TestApp, Self) {
+        let taken_away = "proxy_http_version 1.1;
+            proxy_set_header Sec-Fetch-Site \"\";
+            proxy_set_header Sec-Fetch-Mode \"\";
+            proxy_set_header Sec-Fetch-Dest \"\";
+            proxy_set_header Sec-Fetch-User \"\";";
+        Self::in_front_of(start, "http", |recipe| {
+            without_tls(&recipe).replace("proxy_http_version 1.1;", taken_away)
+        })
+    }
+
+    fn in_front_of(
+        start: impl Fn(&str) -> TestApp,
+        scheme: &str,
+        change: impl FnOnce(String) -> String,
+    ) -> (TestApp, Self) {
+        let readme = fs::read_to_string(top().join("README.md")).unwrap();
+        let (_, recipe) = readme.split_once("```nginx\n").unwrap();
+        let (recipe, _) = recipe.split_once("```").unwrap();
+        let recipe = change(recipe.to_owned());
+        let folder = tempfile::tempdir().unwrap();
+        write_certificate(folder.path());
+        for _ in 0..ATTEMPTS {
+            let addr = free_addr();
+            let app = start(&format!("{scheme}://{addr}"));
+            if let Some(process) = run(&recipe, app.addr, addr, folder.path()) {
+                let proxy = Self {
+                    addr,
+                    _process: process,
+                    _folder: folder,
+                };
+                return (app, proxy);
+            }
+        }
+        panic!("no free port in {ATTEMPTS} attempts");
+    }
+
     /// Starts nginx with a recipe in which nothing is replaced but addresses and
     /// paths. TLS is left out: it is not what is tested.
     fn start(recipe: &str, service: SocketAddr, folder: TempDir) -> Self {
-        let top = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let recipe = fs::read_to_string(top.join("deploy/nginx").join(recipe)).unwrap();
-        let is_of_tls = |line: &&str| line.trim().starts_with("ssl_");
-        let recipe: String = recipe
-            .lines()
-            .filter(|line| !is_of_tls(line))
-            .map(|line| format!("{line}\n"))
-            .collect();
-        let path = folder.path().display();
-        let examples = top.join("deploy/examples");
-        let recipe = recipe
-            .replace("127.0.0.1:8080", &service.to_string())
-            .replace("/etc/nginx", &path.to_string())
-            .replace("/srv/app", &examples.display().to_string());
+        let recipe = fs::read_to_string(top().join("deploy/nginx").join(recipe)).unwrap();
+        let recipe = without_tls(&recipe);
         for _ in 0..ATTEMPTS {
             let addr = free_addr();
-            let recipe = recipe.replace("443 ssl", &addr.to_string());
-            fs::write(folder.path().join("recipe.conf"), recipe).unwrap();
-            let main = include_str!("nginx.conf").replace("@FOLDER@", &path.to_string());
-            fs::write(folder.path().join("nginx.conf"), main).unwrap();
-            let process = run(folder.path());
-            if is_served(addr, &process) {
+            if let Some(process) = run(&recipe, service, addr, folder.path()) {
                 return Self {
                     addr,
                     _process: process,
@@ -105,11 +133,47 @@ impl Proxy {
     }
 }
 
-fn run(folder: &Path) -> Process {
+fn top() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn without_tls(recipe: &str) -> String {
+    let is_of_tls = |line: &&str| line.trim().starts_with("ssl_");
+    let lines = recipe.lines().filter(|line| !is_of_tls(line));
+    let recipe: String = lines.map(|line| format!("{line}\n")).collect();
+    recipe.replace("443 ssl", "443")
+}
+
+/// The files that the README's recipe names.
+fn write_certificate(folder: &Path) {
+    let names = vec![IpAddr::from(Ipv4Addr::LOCALHOST).to_string()];
+    let issued = rcgen::generate_simple_self_signed(names).unwrap();
+    fs::write(folder.join("balance.pem"), issued.cert.pem()).unwrap();
+    fs::write(
+        folder.join("balance.key"),
+        issued.signing_key.serialize_pem(),
+    )
+    .unwrap();
+}
+
+/// Runs nginx at `addr`; nothing where another program has taken its port.
+fn run(recipe: &str, service: SocketAddr, addr: SocketAddr, folder: &Path) -> Option<Process> {
+    let path = folder.display().to_string();
+    let examples = top().join("deploy/examples").display().to_string();
+    let recipe = recipe
+        .replace("127.0.0.1:8080", &service.to_string())
+        .replace("/etc/nginx", &path)
+        .replace("/etc/ssl", &path)
+        .replace("/srv/app", &examples)
+        .replace("listen 443", &format!("listen {addr}"));
+    fs::write(folder.join("recipe.conf"), recipe).unwrap();
+    let main = include_str!("nginx.conf").replace("@FOLDER@", &path);
+    fs::write(folder.join("nginx.conf"), main).unwrap();
     let mut command = Command::new(program::find("nginx", "nginx"));
     command.args(["-e", "stderr", "-p"]).arg(folder);
     command.arg("-c").arg(folder.join("nginx.conf"));
-    Process::spawn(command)
+    let process = Process::spawn(command);
+    is_served(addr, &process).then_some(process)
 }
 
 /// Waits until a proxy can be reached; false where another program has taken
