@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use d7_balance::simulator::{Simulator, answer};
 use serde_json::json;
 
 use crate::{
@@ -217,6 +218,49 @@ fn nothing_but_the_balance_and_the_session_is_to_be_seen_through_the_proxy() {
         assert_eq!(answer.status, 404, "{path}");
         assert_eq!(answer.header("x-request-id"), None, "{path}");
     }
+}
+
+#[test]
+fn of_all_cookies_only_the_session_goes_through_the_proxy() {
+    let balances = Simulator::start().unwrap();
+    balances.always(answer(200, "{}"));
+    let proxy = Proxy::of_frontend(balances.addr());
+    let session = "__Host-d7b_session=a.b-c_d=";
+    let two = format!("{session}; team=1; __Host-d7b_session=e");
+
+    for (sent, goes_on) in [
+        (session, Some(session)),
+        (&format!("a=1; {session}; team=1"), Some(session)),
+        (&format!("team=1;{session}"), Some(session)),
+        (&two, Some(two.as_str())),
+        ("team=1; not__Host-d7b_session=x", None),
+        ("team=__Host-d7b_session=x", None),
+        ("__host-d7b_session=x", None),
+    ] {
+        let request = proxy.request("GET", "/api/balance");
+        assert_eq!(request.header("cookie", sent).send().status, 200);
+
+        let heads = balances.heads();
+        let head = heads.last().unwrap();
+        let headers = head.lines().filter_map(|line| line.split_once(": "));
+        let mut cookies = headers.filter(|(name, _)| name.eq_ignore_ascii_case("cookie"));
+        assert_eq!(cookies.next().map(|(_, value)| value), goes_on, "{sent}");
+    }
+}
+
+#[test]
+fn two_sessions_are_none_through_the_proxy_either() {
+    let app = TestApp::start();
+    let proxy = Proxy::of_frontend(app.addr);
+    let begun = app.request("POST", "/session").bearer(&app.key).send();
+    let session = begun.expect("set-cookie").split(';').next().unwrap();
+    let asked_with = |cookies: &str| {
+        let request = proxy.request("GET", "/api/balance");
+        request.header("cookie", cookies).send().status
+    };
+
+    assert_eq!(asked_with(&format!("team=1; {session}")), 200);
+    assert_eq!(asked_with(&format!("{session}; {session}")), 401);
 }
 
 #[test]
