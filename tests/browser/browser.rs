@@ -2,7 +2,7 @@
 
 mod checks;
 
-use std::{fs, path::Path, thread, time::Duration};
+use std::{fs, ops::RangeInclusive, path::Path, thread, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use fantoccini::{
@@ -125,15 +125,16 @@ impl Browser {
         })
     }
 
-    /// Waits until one of the page's timers is so long.
-    pub(crate) fn wait_for_timer_of(&self, wait: Duration) {
-        wait_for(&format!("the page waits for {wait:?}"), || {
+    /// Waits until one of the page's timers is so many seconds long.
+    pub(crate) fn wait_for_timer_of(&self, seconds: RangeInclusive<f64>) {
+        wait_for(&format!("the page waits for {seconds:?} s"), || {
             let waiting = self.execute("return waiting()");
-            let mut timers = waiting.as_array().unwrap().iter();
-            let is_there = timers.any(|one| one.as_f64() == Some(wait.as_secs_f64() * 1000.0));
-            is_there
-                .then_some(())
-                .ok_or_else(|| format!("its timers are {waiting}"))
+            let timers = waiting.as_array().unwrap().iter();
+            let mut timers = timers.map(|wait| wait.as_f64().unwrap() / 1000.0);
+            match timers.any(|wait| seconds.contains(&wait)) {
+                true => Ok(()),
+                false => Err(format!("its timers are {waiting}")),
+            }
         });
     }
 

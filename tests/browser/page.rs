@@ -10,7 +10,7 @@ mod signing;
 mod told;
 mod without_script;
 
-use std::{fs, thread};
+use std::{fs, ops::RangeInclusive, thread};
 
 use d7_balance::{
     callers::{KeyRecord, file::record, key::NewKey},
@@ -32,6 +32,10 @@ const FORM: &str = ".sign-in";
 /// Past the time to live, and past that in which a stale balance is answered
 /// while a refresh runs.
 const TO_REFRESH: u64 = 60 + 60;
+
+/// For how long, in seconds, a page waits that has just got a fresh balance: less
+/// than its time to live by what the answer has taken.
+const TO_NEXT_LOOK: RangeInclusive<f64> = 30.0..=60.0;
 
 /// What the console is told where the page is answered with an error.
 const NOT_SIGNED_IN: &str = "status of 401";

@@ -183,7 +183,14 @@ function lookedInVain(error, signal) {
 function lookIn(seconds) {
   due = now() + seconds;
   clearTimeout(timer);
-  if (!document.hidden) timer = setTimeout(look, seconds * 1000);
+  if (document.hidden) rest();
+  else timer = setTimeout(look, seconds * 1000);
+}
+
+/** Of a tab that nobody looks at, the title is still to be seen: it grows old in time. */
+function rest() {
+  clearTimeout(timer);
+  if (states.freshness === "fresh") timer = setTimeout(show, Math.max(timeLeft() + 0.1, 0) * 1000);
 }
 
 /** By signing out. */
@@ -387,13 +394,16 @@ let ticking;
 /** Whether the page has come to rest after it was loaded. */
 let isSettled = false;
 
-/** Nothing is asked and nothing ticks while nobody looks. */
+/** Nothing is asked and next to nothing ticks while nobody looks. */
 function wake() {
   clearInterval(ticking);
   clearTimeout(timer);
   const isFirst = !isSettled;
   isSettled = true;
-  if (document.hidden) return;
+  if (document.hidden) {
+    rest();
+    return;
+  }
   ticking = setInterval(show, 1000);
   if (states.visitor !== "signed-in") {
     // Somebody may have signed in from another tab.

@@ -1,10 +1,8 @@
 //! What the page says where something is wrong, and that it recovers.
 
-use std::time::Duration;
-
 use d7_balance::simulator::{answer, answer_with};
 
-use super::{AMOUNT, BADGE, REASON, Scene, TO_REFRESH, accessible::check_all};
+use super::{AMOUNT, BADGE, REASON, Scene, TO_NEXT_LOOK, TO_REFRESH, accessible::check_all};
 
 const D7: &str = "[aria-labelledby=d7-title]";
 const TOKEN: &str = "[aria-labelledby=token-title]";
@@ -112,18 +110,18 @@ fn a_pause_is_kept_as_it_is_asked_for_up_to_an_hour() {
     let browser = &scene.browser;
     // As of a proxy in front of the service.
     for (pause, seconds) in [
-        ("'7'", 7),
-        ("'9999999999'", 3600),
-        ("'1e99'", 2),
-        ("'-7'", 2),
-        ("''", 2),
-        ("'soon'", 2),
-        ("new Date(90_000 + Date.parse(sent)).toUTCString()", 90),
-        ("'Thu, 01 Jan 1970 00:00:00 GMT'", 2),
-        ("'Fri, 31 Dec 9999 23:59:59 GMT'", 3600),
+        ("'7'", 7.0),
+        ("'9999999999'", 3600.0),
+        ("'1e99'", 2.0),
+        ("'-7'", 2.0),
+        ("''", 2.0),
+        ("'soon'", 2.0),
+        ("new Date(90_000 + Date.parse(sent)).toUTCString()", 90.0),
+        ("'Thu, 01 Jan 1970 00:00:00 GMT'", 2.0),
+        ("'Fri, 31 Dec 9999 23:59:59 GMT'", 3600.0),
     ] {
         browser.open(&format!("http://{}/", scene.app.addr));
-        browser.wait_for_timer_of(Duration::from_mins(1));
+        browser.wait_for_timer_of(TO_NEXT_LOOK);
         browser.execute(&format!(
             "const sent = 'Mon, 23 Nov 2026 01:00:00 GMT';
             const headers = {{ date: sent, 'retry-after': {pause} }};
@@ -133,7 +131,7 @@ fn a_pause_is_kept_as_it_is_asked_for_up_to_an_hour() {
         browser.elapse();
 
         browser.wait_for_text(LINK, "has answered 503");
-        browser.wait_for_timer_of(Duration::from_secs(seconds));
+        browser.wait_for_timer_of(seconds..=seconds);
     }
     browser.assert_quiet();
 }
