@@ -32,6 +32,7 @@ mod figures;
 mod header_text;
 mod history;
 mod host;
+mod kept;
 mod last_known;
 mod origins;
 mod page;

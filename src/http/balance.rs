@@ -16,6 +16,7 @@ use super::{
     auth::{Authenticated, Credential, authenticate},
     directives,
     header_text::HeaderText,
+    kept::Kept,
     preconditions,
     probes::Phase,
     problem::ApiError,
@@ -108,12 +109,23 @@ fn insert_caching_headers(headers: &mut HeaderMap, served: &Served) {
     const VARY: HeaderValue = HeaderValue::from_static("Authorization, Cookie");
     headers.append(header::CACHE_CONTROL, CACHE_CONTROL);
     headers.append(header::VARY, VARY);
-    headers.append(header::AGE, served.age.as_secs().into());
     let etag = HeaderValue::from_maybe_shared(served.snapshot.etag().clone());
-    if let (Ok(etag), Some(status)) = (etag, render(&served.status).to_value()) {
+    let times = (served.age.as_secs(), served.status);
+    let times = KEPT.with(|kept| {
+        kept.get(times, |(age, status)| {
+            Some([(*age).into(), render(status).to_value()?])
+        })
+    });
+    if let (Ok(etag), Some([age, status])) = (etag, times) {
         headers.append(header::ETAG, etag);
+        headers.append(header::AGE, age);
         headers.append(CACHE_STATUS, status);
     }
+}
+
+thread_local! {
+    /// `Age` and `Cache-Status`.
+    static KEPT: Kept<(u64, CacheStatus), 2> = const { Kept::new() };
 }
 
 /// RFC 9211, parameters in the contract's order.

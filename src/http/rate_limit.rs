@@ -3,8 +3,8 @@
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 
-use super::header_text::HeaderText;
-use crate::callers::limit::Verdict;
+use super::{header_text::HeaderText, kept::Kept};
+use crate::callers::limit::{RateLimit, Verdict};
 
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -18,17 +18,27 @@ pub(super) fn insert_headers(headers: &mut HeaderMap, verdict: &Verdict) {
         full_after_s,
         ..
     } = verdict;
-    let mut policy = HeaderText::new("\"client\";q=");
-    policy.push_number(limit.requests.get());
-    policy.push(";w=").push_number(limit.per.seconds());
+    let policy = KEPT.with(|kept| {
+        kept.get(*limit, |limit| {
+            let mut policy = HeaderText::new("\"client\";q=");
+            policy.push_number(limit.requests.get());
+            policy.push(";w=").push_number(limit.per.seconds());
+            Some([policy.to_value()?])
+        })
+    });
     let mut left = HeaderText::new("\"client\";r=");
     left.push_number(*remaining);
     left.push(";t=").push_number(*full_after_s);
     // They always are values: ASCII, and far from filling their room.
-    if let (Some(policy), Some(left)) = (policy.to_value(), left.to_value()) {
+    if let (Some([policy]), Some(left)) = (policy, left.to_value()) {
         headers.append(RATELIMIT_POLICY, policy);
         headers.append(RATELIMIT, left);
     }
+}
+
+thread_local! {
+    /// `RateLimit-Policy`: most clients have the same.
+    static KEPT: Kept<RateLimit, 1> = const { Kept::new() };
 }
 
 #[cfg(test)]
