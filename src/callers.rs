@@ -22,6 +22,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use foldhash::fast::RandomState;
 
 pub use self::client::Client;
 use self::{
@@ -206,7 +207,7 @@ pub struct KeyTable {
     metrics: Metrics,
 }
 
-type Keys = HashMap<KeyId, Arc<Key>>;
+type Keys = HashMap<KeyId, Arc<Key>, RandomState>;
 type Clients = HashMap<String, Arc<Client>>;
 
 impl KeyTable {

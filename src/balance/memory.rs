@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use foldhash::fast::RandomState;
+
 use super::{AccountId, state::AccountState};
 
 /// Accounts and their states, shared by all threads.
@@ -11,7 +13,7 @@ use super::{AccountId, state::AccountState};
 /// back. Freshness is decided by [`super::decision`], on our clock.
 #[derive(Clone)]
 pub struct MemoryCache {
-    states: moka::sync::Cache<AccountId, Arc<AccountState>>,
+    states: moka::sync::Cache<AccountId, Arc<AccountState>, RandomState>,
 }
 
 /// Far above the number of accounts, so that no entry competes for its place.
@@ -24,7 +26,7 @@ impl MemoryCache {
             states: moka::sync::Cache::builder()
                 .max_capacity(CAPACITY)
                 .time_to_live(horizon.min(LONGEST_HORIZON))
-                .build(),
+                .build_with_hasher(RandomState::default()),
         }
     }
 

@@ -111,12 +111,13 @@ pub struct PresentedKey<'a>(&'a str);
 impl<'a> PresentedKey<'a> {
     /// Takes `text` if it may be a key.
     pub fn parse(text: &'a str) -> Option<Self> {
-        if text.len() != LENGTH || !text.is_ascii() {
+        if text.len() != LENGTH {
             return None;
         }
-        let (checked, checksum) = text.split_at(CHECKED_LENGTH);
-        let (id, secret) = checked.strip_prefix(PREFIX)?.split_once('_')?;
+        let (checked, checksum) = text.split_at_checked(CHECKED_LENGTH)?;
+        let (id, rest) = checked.strip_prefix(PREFIX)?.split_at_checked(ID_LENGTH)?;
         KeyId::parse(id)?;
+        let secret = rest.strip_prefix('_')?;
         let shaped = secret.bytes().all(|b| b.is_ascii_alphanumeric());
         (shaped && checksum.as_bytes() == checksum_of(checked)).then_some(Self(text))
     }

@@ -9,6 +9,7 @@ use std::{
     time::SystemTime,
 };
 
+use foldhash::fast::RandomState;
 use time::OffsetDateTime;
 use tracing::{
     Event, Metadata, Subscriber,
@@ -78,7 +79,7 @@ struct Frame {
 
 thread_local! {
     /// Made once for each place, of which there are some dozens.
-    static FRAMES: RefCell<HashMap<Identifier, Rc<Frame>>> = RefCell::default();
+    static FRAMES: RefCell<HashMap<Identifier, Rc<Frame>, RandomState>> = RefCell::default();
 }
 
 impl Frame {
