@@ -1,7 +1,7 @@
 //! Events as JSON objects, a line each, written straight into the buffer.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::HashMap,
     fmt::{self, Write},
     rc::Rc,
@@ -36,8 +36,17 @@ impl Json {
     }
 }
 
-/// Room for the event of a request, with some to spare.
-const LINE: usize = 640;
+/// Enough for the event of a request, with some to spare.
+const ROOM: usize = 640;
+
+thread_local! {
+    /// The memory for a line. It is taken while it is used: a value's own `Debug`
+    /// may log, too.
+    static LINE: Cell<String> = Cell::new(String::with_capacity(ROOM));
+
+    /// The second of the line before, since 1970, and how it is written.
+    static SECOND: RefCell<(Option<u64>, String)> = RefCell::default();
+}
 
 impl<S, N> FormatEvent<S, N> for Json
 where
@@ -53,7 +62,7 @@ where
         let frame = Frame::of(event.metadata());
         // `out` is asked through a pointer for each piece that it is given: it
         // is given one.
-        let mut line = String::with_capacity(LINE);
+        let mut line = LINE.take();
         line.push_str("{\"timestamp\":\"");
         push_timestamp(&mut line, self.clock.wall());
         line.push_str(&frame.level);
@@ -64,7 +73,11 @@ where
         event.record(&mut fields);
         let mut line = fields.line;
         line.push_str(&frame.end);
-        out.write_str(&line)
+        let written = out.write_str(&line);
+        line.clear();
+        line.shrink_to(ROOM);
+        LINE.set(line);
+        written
     }
 }
 
@@ -122,24 +135,36 @@ const LOG_TARGET: &str = "log.target";
 
 /// A moment as RFC 3339 has it, to the microsecond.
 fn push_timestamp(line: &mut String, now: SystemTime) {
-    let now = OffsetDateTime::from(now);
-    let mut text = *b"0000-00-00T00:00:00.000000Z";
-    let mut put = |place: std::ops::Range<usize>, number: u32| {
-        let mut rest = number;
-        for digit in text[place].iter_mut().rev() {
-            *digit = b"0123456789"[(rest % 10) as usize];
-            rest /= 10;
+    // A clock that stands before 1970 has not been set yet.
+    let since = now.duration_since(SystemTime::UNIX_EPOCH);
+    let since = since.unwrap_or_default();
+    SECOND.with_borrow_mut(|(second, text)| {
+        if *second != Some(since.as_secs()) {
+            *second = Some(since.as_secs());
+            *text = second_of(SystemTime::UNIX_EPOCH + since);
         }
-    };
-    put(0..4, now.year().unsigned_abs());
-    put(5..7, u8::from(now.month()).into());
-    put(8..10, now.day().into());
-    put(11..13, now.hour().into());
-    put(14..16, now.minute().into());
-    put(17..19, now.second().into());
-    put(20..26, now.microsecond());
-    // ASCII, all of it.
-    line.push_str(std::str::from_utf8(&text).unwrap_or_default());
+        line.push_str(text);
+    });
+    // Six digits, however small the number.
+    let mut digits = itoa::Buffer::new();
+    let digits = digits.format(1_000_000 + since.subsec_micros());
+    line.push('.');
+    line.push_str(&digits[1..]);
+    line.push('Z');
+}
+
+/// A moment without what is less than a second.
+fn second_of(moment: SystemTime) -> String {
+    let moment = OffsetDateTime::from(moment);
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
+        moment.year(),
+        u8::from(moment.month()),
+        moment.day(),
+        moment.hour(),
+        moment.minute(),
+        moment.second()
+    )
 }
 
 struct Fields<'a> {
@@ -292,6 +317,23 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn each_line_has_its_own_moment() {
+        let moment = |micros: u64| {
+            let mut line = String::new();
+            let since = Duration::from_micros(micros);
+            super::push_timestamp(&mut line, SystemTime::UNIX_EPOCH + since);
+            line
+        };
+
+        assert_eq!(moment(0), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(moment(1_795_435_199_999_999), "2026-11-23T11:59:59.999999Z");
+        assert_eq!(moment(1_795_435_200_000_007), "2026-11-23T12:00:00.000007Z");
+        assert_eq!(moment(1_795_435_200_120_000), "2026-11-23T12:00:00.120000Z");
+        // Back, where a clock is set.
+        assert_eq!(moment(1_795_435_199_000_000), "2026-11-23T11:59:59.000000Z");
     }
 
     #[test]

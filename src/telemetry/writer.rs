@@ -23,7 +23,7 @@ use tracing_subscriber::fmt::MakeWriter;
 const MOST: usize = 8 << 20;
 
 /// What is kept of the memory for them when they have been written.
-const KEPT: usize = 256 << 10;
+const KEPT: usize = 1 << 20;
 
 /// How long the thread rests after it has written: what comes meanwhile is
 /// written together. A line that comes later is written at once.
