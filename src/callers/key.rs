@@ -9,8 +9,6 @@ use std::fmt;
 use aws_lc_rs::{
     constant_time,
     digest::{self, SHA256},
-    error::Unspecified,
-    rand,
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -150,7 +148,7 @@ impl NewKey {
     ///
     /// # Errors
     /// Where the system's source of randomness fails.
-    pub fn generate() -> Result<Self, Unspecified> {
+    pub fn generate() -> Result<Self, getrandom::Error> {
         let mut id = [0; ID_LENGTH];
         draw(&mut id, BASE_36)?;
         let mut secret = [0; SECRET_LENGTH];
@@ -173,12 +171,12 @@ impl NewKey {
 
 /// Fills `out` with digits, each as likely as any other: bytes past the
 /// largest multiple of the base are thrown away.
-fn draw(out: &mut [u8], digits: &[u8]) -> Result<(), Unspecified> {
+fn draw(out: &mut [u8], digits: &[u8]) -> Result<(), getrandom::Error> {
     let fair = 256 / digits.len() * digits.len();
     let mut drawn = 0;
     while drawn < out.len() {
         let mut bytes = [0; 64];
-        rand::fill(&mut bytes)?;
+        getrandom::fill(&mut bytes)?;
         for byte in bytes.map(usize::from).into_iter().filter(|b| *b < fair) {
             if let Some(slot) = out.get_mut(drawn) {
                 *slot = digits[byte % digits.len()];

@@ -14,7 +14,6 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use aws_lc_rs::rand;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, Header, Validation, decode, encode};
 use secrecy::SecretString;
@@ -99,7 +98,7 @@ impl Sessions {
     /// Where the system's source of randomness fails.
     pub fn begin(&self, caller: &Caller, now: SystemTime) -> Result<NewSession, NoSession> {
         let mut id = SessionId::default();
-        rand::fill(&mut id).map_err(|_| NoSession)?;
+        getrandom::fill(&mut id).map_err(|_| NoSession)?;
         let now = seconds(now);
         let longest = now.saturating_add(self.ttl.as_secs());
         let end = caller

@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use aws_lc_rs::{error::Unspecified, rand};
 use jsonwebtoken::{DecodingKey, EncodingKey};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::{ExposeSecret, SecretString, zeroize::Zeroizing};
 
 /// The fewest bytes of a secret: as many as the hash has (RFC 7518 section 3.2).
 const SHORTEST: usize = 32;
@@ -63,12 +62,12 @@ impl Secrets {
     ///
     /// # Errors
     /// Where the system's source of randomness fails.
-    pub fn random() -> Result<Self, Unspecified> {
-        let mut secret = [0; SHORTEST];
-        rand::fill(&mut secret)?;
+    pub fn random() -> Result<Self, getrandom::Error> {
+        let mut secret = Zeroizing::new([0; SHORTEST]);
+        getrandom::fill(&mut *secret)?;
         Ok(Self {
-            first: EncodingKey::from_secret(&secret),
-            all: vec![DecodingKey::from_secret(&secret)],
+            first: EncodingKey::from_secret(&*secret),
+            all: vec![DecodingKey::from_secret(&*secret)],
         })
     }
 
