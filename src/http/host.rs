@@ -10,33 +10,33 @@ use actix_web::{dev::RequestHead, http::header};
 pub(super) fn is_local(head: &RequestHead) -> bool {
     // A target in absolute form counts instead of the header (RFC 9112
     // section 3.2.2).
-    let authority = match head.uri.authority() {
-        Some(authority) => Some(authority.as_str()),
+    match head.uri.authority() {
+        Some(authority) => names_this_machine(authority.as_str().as_bytes()),
         None => head
             .headers()
             .get(header::HOST)
-            .and_then(|host| host.to_str().ok()),
-    };
-    authority.is_some_and(names_this_machine)
+            .is_some_and(|host| names_this_machine(host.as_bytes())),
+    }
 }
 
-fn names_this_machine(authority: &str) -> bool {
-    let is_port = |port: &str| port.bytes().all(|b| b.is_ascii_digit());
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if is_port(port) => host,
+fn names_this_machine(authority: &[u8]) -> bool {
+    let host = match authority.iter().rposition(|byte| *byte == b':') {
+        Some(colon) if authority[colon + 1..].iter().all(u8::is_ascii_digit) => &authority[..colon],
         _ => authority,
+    };
+    // What proxies and programs send.
+    if host == b"127.0.0.1" || host.eq_ignore_ascii_case(b"localhost") {
+        return true;
+    }
+    let Ok(host) = str::from_utf8(host) else {
+        return false;
     };
     match host
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'))
     {
         Some(host) => host.parse().is_ok_and(|ip: Ipv6Addr| ip.is_loopback()),
-        None => {
-            // What proxies and programs send.
-            host == "127.0.0.1"
-                || host.eq_ignore_ascii_case("localhost")
-                || host.parse().is_ok_and(|ip: Ipv4Addr| ip.is_loopback())
-        }
+        None => host.parse().is_ok_and(|ip: Ipv4Addr| ip.is_loopback()),
     }
 }
 
@@ -55,7 +55,7 @@ mod tests {
             "[::1]",
             "[::1]:8080",
         ] {
-            assert!(names_this_machine(host), "{host}");
+            assert!(names_this_machine(host.as_bytes()), "{host}");
         }
         for host in [
             "",
@@ -70,8 +70,9 @@ mod tests {
             "user@localhost",
             "localhost:x",
             "0.0.0.0",
+            "é",
         ] {
-            assert!(!names_this_machine(host), "{host}");
+            assert!(!names_this_machine(host.as_bytes()), "{host}");
         }
     }
 }
