@@ -119,7 +119,7 @@ impl Rounds {
     }
 }
 
-/// Logs each order, until there can be none any more.
+/// Logs orders, those that come at once as one, until there can be none any more.
 async fn tell_orders(mut orders: watch::Receiver<()>, has_files: bool) {
     while orders.changed().await.is_ok() {
         if has_files {

@@ -30,8 +30,8 @@ struct Remembered {
 impl EndedSessions {
     /// Remembers a session of `client` until its end. Where there is no room, the
     /// client that has most makes it: of its sessions the one that has the least
-    /// time left is forgotten. So nobody who signs in and out again and again
-    /// brings a session of another client back.
+    /// time left is forgotten. So whoever signs in and out again and again brings
+    /// no session back of a client that has fewer.
     pub(super) fn insert(&self, client: Option<&str>, id: SessionId, end: u64, now: u64) {
         let mut remembered = self.lock();
         if remembered.ids.contains(&id) {
