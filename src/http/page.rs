@@ -27,6 +27,7 @@ use super::{
     Answer, Call, Public,
     auth::authenticate,
     cookie::{self, session_in},
+    pages::reads_html,
     path, preconditions,
     problem::{ApiError, Code},
 };
@@ -104,6 +105,9 @@ pub(super) fn get_page(public: &Public, mut call: Call<'_>) -> Answer {
     };
     let mut view = View::without_account(visitor.as_str());
     let mut answer = match visitor {
+        Visitor::OverLimit { retry_after } if !reads_html(&call.request) => {
+            return ApiError::RateLimited { retry_after }.into();
+        }
         Visitor::OverLimit { retry_after } => {
             view.put_limit(retry_after);
             call.facts.problem = Some(Code::RateLimited);
@@ -150,7 +154,7 @@ fn revalidated(call: &Call<'_>, view: &View) -> HttpResponse {
 }
 
 /// The one error that a person meets here by doing nothing wrong, in words for
-/// one; all else about it is as in every such error.
+/// one; all else about it is as in the problem that a program gets.
 fn over_limit(retry_after: u64, html: String) -> HttpResponse {
     HttpResponse::TooManyRequests()
         .content_type(HTML)

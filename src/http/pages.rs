@@ -93,23 +93,33 @@ fn respond(
 }
 
 fn prefers_json(request: &Request) -> bool {
-    let Ok(accept) = Accept::parse(request) else {
-        return false;
-    };
-    accept
-        .ranked()
-        .iter()
-        .find_map(
-            |range| match (range.type_().as_str(), range.subtype().as_str()) {
-                ("application", "json" | "problem+json") => Some(true),
-                ("application", _) if range.suffix().is_some_and(|suffix| suffix == "json") => {
-                    Some(true)
-                }
-                ("text" | "*", "html" | "*") => Some(false),
-                _ => None,
-            },
-        )
-        .unwrap_or(false)
+    let is_json = preference(request, |kind, subtype| {
+        matches!((kind, subtype), ("text" | "*", "html" | "*"))
+    });
+    is_json.unwrap_or(false)
+}
+
+/// Whether the caller is one who reads HTML: a browser says so, and a program
+/// that says nothing is none.
+pub(super) fn reads_html(request: &Request) -> bool {
+    let is_json = preference(request, |kind, subtype| (kind, subtype) == ("text", "html"));
+    is_json == Some(false)
+}
+
+/// Whether the caller likes JSON better than what `is_html` holds for HTML; none
+/// if `Accept` has neither.
+fn preference(request: &Request, is_html: impl Fn(&str, &str) -> bool) -> Option<bool> {
+    let accept = Accept::parse(request).ok()?;
+    accept.ranked().iter().find_map(|range| {
+        let (kind, subtype) = (range.type_().as_str(), range.subtype().as_str());
+        let has_suffix = range.suffix().is_some_and(|suffix| suffix == "json");
+        let is_json = matches!(subtype, "json" | "problem+json") || has_suffix;
+        match kind {
+            "application" if is_json => Some(true),
+            kind if is_html(kind, subtype) => Some(false),
+            _ => None,
+        }
+    })
 }
 
 /// A plain page. Every text in it is a constant of ours.

@@ -16,7 +16,8 @@ fn outside(app: &TestApp) -> Response {
 
 /// The page of somebody who is.
 fn inside(app: &TestApp) -> Response {
-    app.request("GET", "/").bearer(&app.key).send()
+    let request = app.request("GET", "/").bearer(&app.key);
+    request.header("accept", "text/html").send()
 }
 
 /// Whether the part that is for `condition` is on the page and not hidden.

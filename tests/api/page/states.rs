@@ -49,6 +49,7 @@ fn resumed(app: &TestApp, path: &str, session: &str, site: &str) -> Response {
     app.request("GET", path)
         .header("cookie", &format!("__Host-d7b_session={session}"))
         .header("sec-fetch-site", site)
+        .header("accept", "text/html,application/xhtml+xml,*/*;q=0.8")
         .send()
 }
 
@@ -277,6 +278,23 @@ fn over_the_limit_the_page_is_429_and_says_so_without_a_figure() {
     assert_eq!(app.d7.count(), 1, "nothing is asked for it");
     let problems = "d7b_problems_total{code=\"rate_limited\"}";
     assert_eq!(app.metric(problems), Some(2.0));
+}
+
+#[test]
+fn over_the_limit_a_program_gets_the_problem_of_the_page_too() {
+    let app = TestApp::builder().set("D7B_RATE_LIMIT", "1/h").start();
+    inside(&app);
+    for accept in [None, Some("*/*"), Some("application/json, text/html;q=0.5")] {
+        let request = app.request("GET", "/").bearer(&app.key);
+        let over = match accept {
+            Some(accept) => request.header("accept", accept).send(),
+            None => request.send(),
+        };
+
+        assert_eq!(over.status, 429, "{accept:?}");
+        assert_eq!(over.problem()["code"], "rate_limited", "{accept:?}");
+        assert_eq!(over.expect("retry-after"), "3600", "{accept:?}");
+    }
 }
 
 #[test]
