@@ -144,7 +144,7 @@ fn html(title: &str, problems: &[Description]) -> String {
             problem.code,
             problem.status,
             escape(problem.title),
-            escape(problem.detail),
+            with_code(problem.detail),
         );
     }
     if problems.len() == 1 {
@@ -152,6 +152,19 @@ fn html(title: &str, problems: &[Description]) -> String {
     }
     page.push_str("</html>\n");
     page
+}
+
+/// Text in which what stands between backticks is code.
+fn with_code(text: &str) -> String {
+    let parts = text.split('`').enumerate().map(|(index, part)| {
+        let part = escape(part);
+        if index % 2 == 1 {
+            format!("<code>{part}</code>")
+        } else {
+            part
+        }
+    });
+    parts.collect()
 }
 
 fn escape(text: &str) -> String {

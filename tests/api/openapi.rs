@@ -370,7 +370,13 @@ fn the_problem_pages_come_from_the_same_table_as_html_or_json() {
         let page = get(&format!("/problems/{name}"), "text/html");
         assert_eq!(page.expect("content-type"), "text/html; charset=utf-8");
         assert_eq!(page.expect("vary"), "Accept");
-        assert!(page.text().contains(entry.title), "{name}");
+        let html = page.text();
+        assert!(html.contains(entry.title), "{name}");
+        // In HTML what is code is marked up, and complete.
+        assert!(!html.contains('`'), "{name}");
+        let bearer = "<code>Authorization: Bearer d7b_…</code>";
+        let has_bearer = entry.detail.contains("`Authorization: Bearer d7b_…`");
+        assert_eq!(html.contains(bearer), has_bearer, "{name}");
     }
     for (accept, content_type) in [
         ("*/*", "text/html; charset=utf-8"),

@@ -133,7 +133,7 @@ impl Code {
                 403,
                 "This may not be asked from there",
                 Retry::No,
-                "A browser's request counts only where a page of this service's own origin has made it. If yours was one, the service's operators must name that origin in D7B_PUBLIC_ORIGINS; a program shows its key as `Authorization: Bearer d7b_…` instead of a cookie.",
+                "A browser's request counts only where a page of this service's own origin has made it, as `Sec-Fetch-Site` says, or `Origin` where that is missing. If yours was one, the service's operators must name that origin in D7B_PUBLIC_ORIGINS. A program shows its key as `Authorization: Bearer d7b_…`, and neither a form nor a cookie.",
             ),
             Self::NotFound => row(
                 404,

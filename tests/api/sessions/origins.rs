@@ -28,7 +28,7 @@ fn a_request_from_elsewhere_is_403_and_says_what_to_do() {
         "type": "/problems/forbidden",
         "title": "This may not be asked from there",
         "status": 403,
-        "detail": "A browser's request counts only where a page of this service's own origin has made it. If yours was one, the service's operators must name that origin in D7B_PUBLIC_ORIGINS; a program shows its key as `Authorization: Bearer d7b_…` instead of a cookie.",
+        "detail": "A browser's request counts only where a page of this service's own origin has made it, as `Sec-Fetch-Site` says, or `Origin` where that is missing. If yours was one, the service's operators must name that origin in D7B_PUBLIC_ORIGINS. A program shows its key as `Authorization: Bearer d7b_…`, and neither a form nor a cookie.",
         "code": "forbidden",
         "retryable": false,
     });
