@@ -1,10 +1,10 @@
 //! A browser, and what a test does in it and asks of it.
 
 mod checks;
+mod kind;
 
 use std::{fs, ops::RangeInclusive, path::Path, thread, time::Duration};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use fantoccini::{
     Client, ClientBuilder, Locator,
     cookies::Cookie,
@@ -13,15 +13,12 @@ use fantoccini::{
     wd::WindowHandle,
 };
 use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::{
-    chromium::{self, Command},
-    harness::process::Process,
-    stopwatch::Stopwatch,
-};
+use self::kind::Kind;
+use crate::{harness::process::Process, stopwatch::Stopwatch};
 
 /// How long something is waited for that a page does, at most.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -29,6 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A running browser with a profile of its own. Dropping it ends it; where the
 /// test has failed, a screenshot shows what was to be seen.
 pub(crate) struct Browser {
+    kind: Kind,
     client: Client,
     runtime: Runtime,
     _driver: Process,
@@ -39,16 +37,26 @@ pub(crate) struct Browser {
 pub(crate) struct Tab(WindowHandle);
 
 impl Browser {
-    /// Starts a browser with an empty tab, as wide as a desktop's, light, and
-    /// with scripts on.
+    /// Starts Chromium with an empty tab, as wide as a desktop's, light, and with
+    /// scripts on.
     pub(crate) fn start() -> Self {
+        Self::start_as(Kind::Chromium)
+    }
+
+    /// The same with Firefox.
+    pub(crate) fn start_firefox() -> Self {
+        Self::start_as(Kind::Firefox)
+    }
+
+    fn start_as(kind: Kind) -> Self {
         let profile = tempfile::tempdir().unwrap();
-        let (driver, url) = chromium::start_driver();
+        let (driver, url) = kind.start_driver();
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let mut builder = ClientBuilder::new(HttpConnector::new());
-        builder.capabilities(chromium::capabilities(profile.path()));
+        builder.capabilities(kind.capabilities(profile.path()));
         let client = runtime.block_on(builder.connect(&url)).unwrap();
         let browser = Self {
+            kind,
             client,
             runtime,
             _driver: driver,
@@ -59,42 +67,10 @@ impl Browser {
         browser
     }
 
-    /// Makes the tab's page so many CSS pixels wide.
-    pub(crate) fn set_width(&self, width: u32) {
-        let size = json!({"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": false});
-        self.devtools("Emulation.setDeviceMetricsOverride", size);
-    }
-
-    /// Has the tab prefer the colours `light` or `dark`, and no motion: while a
-    /// colour passes into another one, both are hard to read.
-    pub(crate) fn set_scheme(&self, scheme: &str) {
-        let features = json!([
-            {"name": "prefers-color-scheme", "value": scheme},
-            {"name": "prefers-reduced-motion", "value": "reduce"},
-        ]);
-        self.devtools("Emulation.setEmulatedMedia", json!({"features": features}));
-    }
-
-    /// Switches the tab's scripts off.
-    pub(crate) fn set_script_off(&self) {
-        self.devtools(
-            "Emulation.setScriptExecutionDisabled",
-            json!({"value": true}),
-        );
-    }
-
     /// Has the timers, clocks and answers of the tab's pages go on when the test
     /// says so: timers by [`Browser::elapse`], the rest as `timers.js` has it.
     pub(crate) fn hold_timers(&self) {
         self.prepare(include_str!("timers.js"));
-    }
-
-    /// Runs a script in each page that is opened from now on, before its own.
-    pub(crate) fn prepare(&self, script: &str) {
-        self.devtools(
-            "Page.addScriptToEvaluateOnNewDocument",
-            json!({"source": script}),
-        );
     }
 
     /// Keeps back what answers the page's requests, and waits for one.
@@ -243,17 +219,6 @@ impl Browser {
         self.run(self.element(css).click());
     }
 
-    /// Moves the pointer over an element, to a part of its width.
-    pub(crate) fn point_at(&self, css: &str, part: f64) {
-        let place = self.execute(&format!(
-            "const element = document.querySelector('{css}');
-            element.scrollIntoView({{ block: 'center' }});
-            const {{ x, y, width, height }} = element.getBoundingClientRect();
-            return {{ type: 'mouseMoved', x: x + {part} * width, y: y + height / 2 }}"
-        ));
-        self.devtools("Input.dispatchMouseEvent", place);
-    }
-
     /// Types into an element.
     pub(crate) fn type_into(&self, css: &str, text: &str) {
         self.run(self.element(css).send_keys(text));
@@ -267,35 +232,6 @@ impl Browser {
     /// Goes back, as a person does.
     pub(crate) fn back(&self) {
         self.run(self.client.back());
-    }
-
-    /// Saves the whole page as it is to be seen.
-    pub(crate) fn screenshot(&self, name: &str) {
-        let metrics = self.devtools("Page.getLayoutMetrics", json!({}));
-        let mut clip = metrics["cssContentSize"].clone();
-        clip["scale"] = json!(1);
-        let whole = json!({"captureBeyondViewport": true, "clip": clip});
-        let png = self.devtools("Page.captureScreenshot", whole);
-        save(
-            name,
-            &STANDARD.decode(png["data"].as_str().unwrap()).unwrap(),
-        );
-    }
-
-    /// What the console of the tab has been told since it was last asked:
-    /// scripts' words and errors, failed requests, and violations of policies.
-    pub(crate) fn console(&self) -> Vec<String> {
-        let lines = self.run(self.client.issue_cmd(Command::console()));
-        let lines = lines.as_array().unwrap().iter();
-        lines
-            .map(|line| line["message"].as_str().unwrap().to_owned())
-            .collect()
-    }
-
-    /// Sends a command of the browser's developer tools to the tab.
-    fn devtools(&self, command: &str, parameters: Value) -> Value {
-        let command = Command::devtools(command, parameters);
-        self.run(self.client.issue_cmd(command))
     }
 
     fn run<T>(&self, command: impl Future<Output = Result<T, CmdError>>) -> T {

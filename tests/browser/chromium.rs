@@ -2,12 +2,11 @@
 
 use std::{fs, path::Path, process};
 
-use fantoccini::wd::{Capabilities, WebDriverCompatibleCommand};
-use http::Method;
+use fantoccini::wd::Capabilities;
 use serde_json::{Value, json};
-use url::{ParseError, Url};
 
 use crate::{
+    command::Command,
     harness::{process::Process, wait_until},
     program,
 };
@@ -81,38 +80,13 @@ pub(crate) fn axe() -> String {
     })
 }
 
-/// A command of this driver that WebDriver's standard does not have.
-#[derive(Debug)]
-pub(crate) struct Command {
-    path: &'static str,
-    body: Value,
+/// One of <https://chromedevtools.github.io/devtools-protocol/>.
+pub(crate) fn devtools(name: &str, parameters: Value) -> Command {
+    let body = json!({"cmd": name, "params": parameters});
+    Command::new("goog/cdp/execute", body)
 }
 
-impl Command {
-    /// One of <https://chromedevtools.github.io/devtools-protocol/>.
-    pub(crate) fn devtools(name: &str, parameters: Value) -> Self {
-        Self {
-            path: "goog/cdp/execute",
-            body: json!({"cmd": name, "params": parameters}),
-        }
-    }
-
-    /// Reads what the console was told, once.
-    pub(crate) fn console() -> Self {
-        Self {
-            path: "se/log",
-            body: json!({"type": "browser"}),
-        }
-    }
-}
-
-impl WebDriverCompatibleCommand for Command {
-    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, ParseError> {
-        let session = session.unwrap_or_default();
-        base.join(&format!("session/{session}/{}", self.path))
-    }
-
-    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
-        (Method::POST, Some(self.body.to_string()))
-    }
+/// Reads what the console was told, once.
+pub(crate) fn console() -> Command {
+    Command::new("se/log", json!({"type": "browser"}))
 }

@@ -1,5 +1,6 @@
-//! The service behind a real browser and a real proxy: Chromium, driven over
-//! WebDriver, and the recipes of the README and `deploy/nginx` in nginx.
+//! The service behind a real browser and a real proxy: Chromium, and Firefox for
+//! the page, driven over WebDriver, and the recipes of the README and
+//! `deploy/nginx` in nginx.
 //!
 //! Each test has a browser, a proxy and a service of its own. The service's time
 //! stands still until it is moved, and so do the timers of a page where a test
@@ -12,6 +13,8 @@
 
 mod browser;
 mod chromium;
+mod command;
+mod firefox;
 #[expect(dead_code, reason = "these tests need a part of it")]
 #[path = "../api/harness.rs"]
 mod harness;

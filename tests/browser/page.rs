@@ -4,6 +4,7 @@ mod accessible;
 mod age;
 mod demo;
 mod faults;
+mod firefox;
 mod keyboard;
 mod proxied;
 mod signing;
@@ -78,6 +79,11 @@ impl Scene {
 
     /// The same, with something done to the browser before.
     fn set_with(prepare: impl FnOnce(&Browser)) -> Self {
+        Self::set_in(Browser::start(), prepare)
+    }
+
+    /// The same in a browser.
+    fn set_in(browser: Browser, prepare: impl FnOnce(&Browser)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = Key::of("billing");
         let file = folder.path().join("keys.toml");
@@ -85,7 +91,6 @@ impl Scene {
         let app = TestApp::builder()
             .set("D7B_KEYS_FILE", file.to_str().unwrap())
             .start();
-        let browser = Browser::start();
         prepare(&browser);
         browser.open(&format!("http://{}/", app.addr));
         Self {

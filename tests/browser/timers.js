@@ -21,7 +21,8 @@
   const steady = performance.now.bind(performance);
   const wall = Date.now;
   performance.now = () => steady() + ahead;
-  Date.now = () => wall() + ahead;
+  // The page's: Firefox runs this beside the page, with a `Date` of its own.
+  window.Date.now = () => wall() + ahead;
   window.pass = (seconds) => { ahead += 1000 * seconds; };
 
   // Answers come and are kept back, or a test answers in the service's place.
