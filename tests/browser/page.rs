@@ -6,6 +6,7 @@ mod demo;
 mod faults;
 mod firefox;
 mod keyboard;
+mod messages;
 mod proxied;
 mod signing;
 mod told;

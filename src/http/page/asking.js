@@ -44,10 +44,18 @@ export function stopAsking() {
   asking = new AbortController();
 }
 
-/** The body of an answer, or null where it is not JSON: a proxy's page may come. */
+/**
+ * The body of an answer, or null where it is not JSON: a proxy's page may come.
+ * `sms_count` is a string in it, of the digits that were sent: the number 7.50
+ * would be written as 7.5.
+ */
 export async function json(answer) {
+  const text = await answer.text();
   try {
-    return await answer.json();
+    return JSON.parse(text, (key, value, context) => {
+      // Older browsers do not tell how a number was written.
+      return key === "sms_count" ? (context?.source ?? String(value)) : value;
+    });
   } catch (error) {
     if (error instanceof SyntaxError) return null;
     throw error;

@@ -256,8 +256,8 @@ async function lookAtProblem(answer, problem) {
 
 /** Takes a balance over, with its `{ age, ttl, since }`. It is as good as `freshness`, at most. */
 function take(content, counts, freshness) {
-  const isTold = content.sms_count !== undefined;
-  states.messages = isTold ? "told" : "";
+  states.messages = content.sms_count === undefined ? "" : "told";
+  setText("messages", content.sms_count ?? "");
   const asOf = new Date(content.as_of);
   const isNewer = !balance || asOf > balance.asOf;
   balance = { text: content.balance_text, asOf, ...counts };
