@@ -22,15 +22,18 @@ export function pollBalance(show, { url = "/api/balance", every = 15_000 } = {})
       // The browser keeps the answer, and asks again with its `If-None-Match` by
       // itself, unless a header or a cache mode is set here.
       const answer = await fetch(url, { signal: AbortSignal.timeout(10_000) });
+      // First: a proxy's own 429 or 503 has a body that is no JSON. Seconds or a
+      // date, and no more than an hour: longer timers may end at once.
+      const pause = answer.headers.get("retry-after");
+      wait = Math.min(Math.max(1000 * pause || Date.parse(pause) - sent || 0, 0), 3_600_000);
       const signedOut = answer.status === 401;
-      const body = signedOut ? {} : await answer.json();
+      const body = signedOut ? undefined : await answer.json();
+      // Of d7-balance a balance has its text, and an error its title.
+      if (!signedOut && typeof (answer.ok ? body.balance_text : body.title) !== "string") throw new TypeError("not its own");
       const balance = signedOut ? undefined : (answer.ok ? body : body.last_known) ?? state.balance;
       state = { balance, problem: answer.ok ? undefined : body, signedOut };
       // Below zero where its time to live is over; a proxy may have cut it off.
       if (answer.ok) ttl = /; ttl=(\d+)/.exec(answer.headers.get("cache-status"))?.[1] ?? 0;
-      // Seconds or a date, and no more than an hour: longer timers may end at once.
-      const pause = answer.headers.get("retry-after");
-      wait = Math.min(Math.max(1000 * pause || Date.parse(pause) - sent || 0, 0), 3_600_000);
     } catch {
       state = { ...state, problem: { code: "no_answer", title: "No answer from the service" } };
     }

@@ -3,8 +3,13 @@
 use std::time::Duration;
 
 use d7_balance::simulator::{answer, answer_with};
+use serde_json::json;
 
-use crate::{browser::Browser, harness::TestApp, proxy::Proxy};
+use crate::{
+    browser::Browser,
+    harness::{TestApp, wait_until},
+    proxy::Proxy,
+};
 
 /// How often the example asks.
 const EVERY: Duration = Duration::from_secs(15);
@@ -172,6 +177,65 @@ fn a_pause_is_kept_as_it_is_asked_for_up_to_an_hour() {
         assert_eq!(wait, Duration::from_secs(seconds), "{pause}");
     }
     browser.assert_quiet();
+}
+
+#[test]
+fn the_pause_of_an_answer_that_is_no_json_is_kept_too() {
+    let scene = Scene::set();
+    let browser = &scene.browser;
+    scene.poll_until_told("As of");
+    // As nginx answers by itself.
+    browser.execute(
+        "const headers = { 'retry-after': '120', 'content-type': 'text/html' };
+        answerWith(() => new Response('<h1>Away</h1>', { status: 503, headers }));",
+    );
+
+    let wait = scene.poll_until_told("No answer from the service");
+
+    assert_eq!(wait, Duration::from_secs(120));
+    browser.wait_for_text("#balance.old", "99.9999999");
+    browser.assert_quiet();
+}
+
+#[test]
+fn json_of_somebody_else_is_no_answer_and_leaves_the_last_balance() {
+    let scene = Scene::set();
+    let browser = &scene.browser;
+    for status in [200, 503] {
+        for body in ["{}", "null", "[]", "{ balance_text: 7, title: 7 }"] {
+            browser.execute("answerWith(null)");
+            scene.poll_until_told("As of");
+            browser.execute(&format!(
+                "answerWith(() => Response.json({body}, {{ status: {status} }}))"
+            ));
+
+            let wait = scene.poll_until_told("No answer from the service");
+
+            assert_eq!(wait, EVERY);
+            browser.wait_for_text("#balance.old", "99.9999999");
+        }
+    }
+    browser.assert_quiet();
+}
+
+#[test]
+fn a_page_that_is_signed_out_is_told_of_nothing_else() {
+    let scene = Scene::set();
+    let browser = &scene.browser;
+    browser.execute(
+        "answerWith(() => new Response('{}', { status: 401 }));
+        import('/polling.js').then(({ pollBalance }) => {
+            pollBalance((state) => { window.told = state; });
+        });",
+    );
+
+    wait_until("the page is told", || {
+        browser.elapse();
+        browser.execute("return 'told' in window") == true
+    });
+
+    let told = browser.execute("return [told.signedOut, told.problem === undefined, told.old]");
+    assert_eq!(told, json!([true, true, true]));
 }
 
 #[test]
