@@ -143,6 +143,25 @@ fn a_key_that_is_not_accepted_is_told_so() {
 }
 
 #[test]
+fn what_no_header_can_hold_is_told_to_be_no_key() {
+    let scene = Scene::set();
+    let browser = &scene.browser;
+    // As in a page that has no such pattern.
+    browser.execute("document.getElementById('key').removeAttribute('pattern')");
+
+    for key in ["d7b_é", "d7b_✓", "d7b_\u{1f511}"] {
+        browser.execute(&format!(
+            "document.getElementById('note').textContent = '';
+            document.getElementById('key').value = '{key}'"
+        ));
+        browser.click("#sign-in button");
+
+        browser.wait_for_text("#note", "This key is not accepted.");
+    }
+    browser.assert_quiet_but(&[NOT_SIGNED_IN]);
+}
+
+#[test]
 fn a_second_tab_signs_in_where_the_first_one_has() {
     let scene = Scene::set();
     let browser = &scene.browser;
