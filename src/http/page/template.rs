@@ -27,7 +27,7 @@ pub(super) enum Value {
     /// Text of whatever origin.
     Text(String),
     /// HTML of ours.
-    Html(&'static str),
+    Html(String),
     /// A moment, which the script words as the visitor's locale has it; nothing
     /// where it is not known.
     Time(Option<SystemTime>),

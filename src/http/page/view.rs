@@ -37,8 +37,13 @@ pub(super) struct View {
     values: Vec<(&'static str, Value)>,
 }
 
-/// Without a script the page loads itself again until there is something to see.
-const RELOAD: &str = "<noscript><meta http-equiv=\"refresh\" content=\"3\"></noscript>";
+/// After so many seconds the page loads itself again without a script, where a
+/// balance is on its way.
+const RELOAD_SOON: u64 = 3;
+/// The least where D7 fails, and the most: by then somebody else may have seen to
+/// a newer balance.
+const RELOAD_FAILING: u64 = 60;
+const RELOAD_LATEST: u64 = 3_600;
 
 impl View {
     pub(super) fn state(&self, name: &str) -> Option<&'static str> {
@@ -94,9 +99,7 @@ impl View {
         self.put_reason(outlook);
         self.put_upstream(moment);
         self.put_credential(outlook);
-        if outlook.stored.is_none() && outlook.failure.is_none() {
-            self.set("reload", Value::Html(RELOAD));
-        }
+        self.put_reload(seconds_to_reload(moment));
     }
 
     /// Puts in place of the account that the limit is reached, for so many
@@ -105,10 +108,20 @@ impl View {
         self.set_text("title", "Asking too often – d7-balance");
         self.set_state("link", "limited");
         self.set_text("retry", format!("in {}", span(seconds)));
+        self.set_text("retry_s", seconds.to_string());
+        self.put_reload(seconds + 1);
         self.set_text("reason", "Your team’s limit is reached.");
         for state in ["credential", "d7"] {
             self.set_state(state, "untold");
         }
+    }
+
+    /// Has the page load itself again without a script: with one, `noscript` is
+    /// nothing.
+    fn put_reload(&mut self, seconds: u64) {
+        let reload =
+            format!("<noscript><meta http-equiv=\"refresh\" content=\"{seconds}\"></noscript>");
+        self.set("reload", Value::Html(reload));
     }
 
     fn put_balance(&mut self, stored: &Stored, freshness: Freshness, ttl: Duration) {
@@ -200,6 +213,23 @@ impl View {
     fn set(&mut self, name: &'static str, value: Value) {
         self.values.retain(|(known, _)| *known != name);
         self.values.push((name, value));
+    }
+}
+
+/// After how many seconds there may be something newer to see.
+fn seconds_to_reload(moment: &Moment<'_>) -> u64 {
+    let Moment { outlook, ttl, .. } = moment;
+    match (&outlook.stored, &outlook.failure) {
+        // Of its last second a part is left.
+        (Some(stored), _) if outlook.freshness == Freshness::Fresh => {
+            let left = seconds_left(*ttl, stored.age).unsigned_abs();
+            left.saturating_add(1).clamp(RELOAD_SOON, RELOAD_LATEST)
+        }
+        (_, Some((_, left))) => {
+            let left = left.as_secs().saturating_add(1);
+            left.clamp(RELOAD_FAILING, RELOAD_LATEST)
+        }
+        (_, None) => RELOAD_SOON,
     }
 }
 

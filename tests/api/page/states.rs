@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use d7_balance::simulator::{REJECTION, answer};
+use d7_balance::simulator::{REJECTION, answer, answer_with};
 
 use super::{POLICY, inside, outside, shows};
 use crate::{
@@ -149,7 +149,13 @@ fn the_balance_is_shown_digit_by_digit_with_its_time_and_how_long_it_is_fresh() 
     ] {
         assert!(shows(&html, condition), "{condition}");
     }
-    assert!(!html.contains("http-equiv"), "there is nothing to wait for");
+    assert_eq!(reload(&html), Some(48), "then its time is over");
+    for told in [
+        "Fresh<noscript><span> when loaded</span></noscript>",
+        "<noscript><p class=\"hint\">All of this is as of when the page was loaded.</p></noscript>",
+    ] {
+        assert!(html.contains(told), "{told}");
+    }
 }
 
 #[test]
@@ -175,6 +181,41 @@ fn an_old_balance_is_marked_with_the_reason_in_words() {
         assert!(shows(&html, condition), "{condition}");
     }
     assert!(!shows(&html, "freshness=fresh"));
+}
+
+/// After how many seconds a browser loads the page again that runs no script.
+fn reload(html: &str) -> Option<u64> {
+    let (_, rest) = html.split_once("<noscript><meta http-equiv=\"refresh\" content=\"")?;
+    let (seconds, _) = rest.split_once("\"></noscript>")?;
+    seconds.parse().ok()
+}
+
+#[test]
+fn without_a_script_the_page_is_loaded_again_when_there_may_be_news() {
+    let of = |ttl: &str, age: u64| {
+        let app = TestApp::builder().set("D7B_CACHE_TTL", ttl).start();
+        app.balance();
+        app.advance_s(age);
+        reload(&inside(&app).text())
+    };
+    assert_eq!(of("1m", 0), Some(61));
+    assert_eq!(of("1m", 59), Some(3));
+    // A newer one is on its way.
+    assert_eq!(of("1m", 61), Some(3));
+    assert_eq!(of("1s", 0), Some(3));
+    assert_eq!(of("1d", 0), Some(3600));
+
+    let app = TestApp::start();
+    app.balance();
+    for (pause, seconds) in [("120", 121), ("5", 60)] {
+        app.advance_s(1000);
+        let busy = answer_with(503, &format!("retry-after: {pause}\r\n"), "");
+        app.d7.always(busy);
+        app.balance();
+
+        assert_eq!(reload(&inside(&app).text()), Some(seconds), "{pause}");
+    }
+    assert_eq!(reload(&outside(&app).text()), None, "a form is filled in");
 }
 
 #[test]
@@ -224,7 +265,7 @@ fn where_nothing_is_known_and_d7_fails_the_reason_stands_there() {
     assert!(shows(&html, "freshness=none"));
     assert!(html.contains("<title>No balance yet – d7-balance</title>"));
     assert!(html.contains("data-text=\"reason\">D7 asks for a payment.</p>"));
-    assert!(!html.contains("http-equiv"), "to wait would not help");
+    assert!(reload(&html) >= Some(60), "to wait does not help soon");
 }
 
 #[test]
@@ -258,6 +299,8 @@ fn over_the_limit_the_page_is_429_and_says_so_without_a_figure() {
         for condition in ["link=limited", "visitor=signed-in", "freshness=none"] {
             assert!(shows(&html, condition), "{condition}");
         }
+        assert_eq!(reload(&html), Some(1741));
+        assert!(html.contains("data-seconds=\"1740\""));
         for untold in [
             "d7=well unknown failing",
             "credential=unproven ok suspect rejected expiring",
