@@ -6,7 +6,7 @@ use bytes::Bytes;
 use crate::balance::entity_tag;
 
 /// The files. One that refers to another comes after it.
-const FILES: [(&str, &str, &str); 9] = [
+const FILES: [(&str, &str, &str); 10] = [
     ("icon.svg", "image/svg+xml", include_str!("icon.svg")),
     (
         "uPlot.min.css",
@@ -24,14 +24,14 @@ const FILES: [(&str, &str, &str); 9] = [
         include_str!("vendor/uPlot.iife.min.js"),
     ),
     (
-        "chart.js",
-        "text/javascript; charset=utf-8",
-        include_str!("chart.js"),
-    ),
-    (
         "time.js",
         "text/javascript; charset=utf-8",
         include_str!("time.js"),
+    ),
+    (
+        "chart.js",
+        "text/javascript; charset=utf-8",
+        include_str!("chart.js"),
     ),
     (
         "asking.js",
@@ -42,6 +42,11 @@ const FILES: [(&str, &str, &str); 9] = [
         "words.js",
         "text/javascript; charset=utf-8",
         include_str!("words.js"),
+    ),
+    (
+        "shown.js",
+        "text/javascript; charset=utf-8",
+        include_str!("shown.js"),
     ),
     (
         "page.js",

@@ -5,18 +5,14 @@
 
 /* global uPlot */
 
+import { wording } from "./time.js";
+
 /** The table shows no more than this: a week has ten thousand samples. */
 const ROWS = 200;
 
-const dateAndTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const time = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
 const timeToTheSecond = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
-
-/** A moment as the visitor's locale writes it. */
-export function wording(date) {
-  return dateAndTime.format(date);
-}
 
 /**
  * A sample is `{ at, text }`: seconds since 1970, and the digits.

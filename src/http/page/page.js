@@ -2,13 +2,14 @@
 //
 // It asks what every caller asks: `/balance` in fetch's default cache mode, so
 // that the browser revalidates by itself; `/status` for what stands behind it;
-// `/history` for what is new in it. The words are in page.html: this file says
-// which of them are so, as the server did before it (src/http/page/view.rs).
+// `/history` for what is new in it. The words are in page.html, and shown.js puts
+// on the page which of them are so.
 
 import { ask, asking, cacheStatus, json, PATIENCE, Refused, retryAfter, stopAsking } from "./asking.js";
-import { Chart, wording } from "./chart.js";
-import { arrival, mark, now, passed, span } from "./time.js";
-import { setText, setTime, tell, times } from "./words.js";
+import { Chart } from "./chart.js";
+import { doubt, known, NOTHING, show, showBalance, states, timeLeft } from "./shown.js";
+import { arrival, mark, now, wording } from "./time.js";
+import { setText, setTime, times } from "./words.js";
 
 /** Seconds between two looks, where the service asks for nothing longer. */
 const SOONEST = 2;
@@ -17,9 +18,6 @@ const LATEST = 60;
 const LATEST_IN_VAIN = 15;
 /** A page may stay open for months. */
 const MOST_SAMPLES = 10_000;
-
-/** What a figure is called that is not fresh. */
-const MARKS = { unconfirmed: "Unconfirmed", stale: "Old", expired: "Old" };
 
 /** Where values stand, which are the account's. */
 const PLACES = "[data-text], [data-time]";
@@ -30,22 +28,9 @@ const chart = new Chart();
 /** The words of each error, by its code: from the table at `/problems`. */
 const errors = new Map();
 
-/** What each `data-when` asks about, where it is not on the body. */
-const NOTHING = { messages: "", held: "", past: "", token: "" };
-const states = { ...NOTHING };
-
-/**
- * The balance that is shown: `{ text, asOf, age, ttl, since }`. The service told age
- * and ttl after `since`, when it was asked: they count from then, so that no figure
- * passes for younger than it is (RFC 9111 section 4.2.3).
- */
-let balance = null;
-/** Why it is not newer, in words. */
-let reason = "";
 /** When something was last heard of the service. */
 let heard = new Date();
-/** When the next look is due, and before when none is allowed, on `now()`. */
-let due = Infinity;
+/** Before when no look is allowed, on `now()`. */
 let notBefore = 0;
 let timer;
 let isLooking = false;
@@ -53,76 +38,6 @@ let isLooking = false;
 let inVain = 0;
 /** What is charted, oldest first. */
 let samples = [];
-
-// ---- What is shown ----------------------------------------------------------
-
-/** Puts on the page what is so. Called once a second, too. */
-function show() {
-  tickBalance();
-  for (const [name, word] of Object.entries(states)) {
-    if (name in body.dataset) body.dataset[name] = word;
-  }
-  for (const element of document.querySelectorAll("[data-when]")) {
-    const [name, words] = element.dataset.when.split("=");
-    const isSo = words.split(" ").includes(states[name]);
-    if (element.hidden === isSo) element.hidden = !isSo;
-  }
-  const wait = due - now();
-  if (wait < Infinity) setText("retry", wait < 1 ? "now" : `in ${span(Math.ceil(wait))}`);
-  const title = `${titleWords()} – d7-balance`;
-  if (document.title !== title) document.title = title;
-  tell(newsWords());
-}
-
-/** The balance with its age, which decides by itself when it is old. */
-function tickBalance() {
-  if (!balance) {
-    setText("age", "");
-    setText("reason", reason || "The first one is on its way.");
-    return;
-  }
-  const left = timeLeft();
-  if (left < 0 && ["fresh", "unconfirmed"].includes(states.freshness)) states.freshness = "stale";
-  const isFresh = states.freshness === "fresh";
-  let outlook = isFresh ? `, fresh for ${span(left)}` : "";
-  if (left < 0) outlook = `, past its time by ${span(-left)}`;
-  setText("age", `${span(balance.age + passed(balance.since))} old${outlook}`);
-  setText("reason", isFresh ? "" : reason || "A newer one is on its way.");
-}
-
-/** The service does not say any more that the balance is fresh: it may be, and it may not. */
-function doubt() {
-  if (states.freshness === "fresh") states.freshness = "unconfirmed";
-}
-
-/** For how many seconds the balance is fresh. */
-function timeLeft() {
-  return balance.ttl - passed(balance.since);
-}
-
-function showBalance() {
-  setText("balance", balance.text);
-  setTime("as_of", balance.asOf);
-  const { length } = balance.text;
-  const amount = document.querySelector('[data-text="balance"]');
-  amount.dataset.length = length <= 12 ? "short" : length <= 32 ? "long" : "longest";
-}
-
-function titleWords() {
-  if (states.visitor !== "signed-in") return "Sign in";
-  if (!balance) return "No balance yet";
-  return states.freshness === "fresh" ? balance.text : `${MARKS[states.freshness]}: ${balance.text}`;
-}
-
-/** What a screen reader is told where it changes: the balance and its state, no ticks. */
-function newsWords() {
-  // The words beside the form are an alert of their own.
-  if (states.visitor !== "signed-in") return "";
-  const link = { offline: "The service cannot be reached. ", limited: "Asking too often. " }[states.link] ?? "";
-  if (!balance) return `${link}No balance yet. ${reason}`;
-  if (states.freshness === "fresh") return `${link}Balance ${balance.text}.`;
-  return `${link}Balance ${balance.text}, ${MARKS[states.freshness].toLowerCase()}. ${reason}`;
-}
 
 // ---- Asking -----------------------------------------------------------------
 
@@ -170,18 +85,18 @@ function lookedInVain(error, signal) {
   }
   if (error instanceof Refused) {
     states.link = "limited";
-    reason = "Your team’s limit is reached.";
+    known.reason = "Your team’s limit is reached.";
     return obeyed(error.retryAfter, backedOff());
   }
   states.link = "offline";
   doubt();
-  reason = "The service cannot be reached.";
+  known.reason = "The service cannot be reached.";
   setTime("seen", heard);
   return Math.min(backedOff(), LATEST_IN_VAIN);
 }
 
 function lookIn(seconds) {
-  due = now() + seconds;
+  known.due = now() + seconds;
   clearTimeout(timer);
   if (document.hidden) rest();
   else timer = setTimeout(look, seconds * 1000);
@@ -193,7 +108,7 @@ function rest() {
   if (states.freshness === "fresh") timer = setTimeout(show, Math.max(timeLeft() + 0.1, 0) * 1000);
 }
 
-/** By signing out. */
+/** Ends the look that runs, and the wait for the next one. */
 function stopLooking() {
   clearTimeout(timer);
   stopAsking();
@@ -220,7 +135,7 @@ async function lookOnce() {
     const ttl = Number(cacheStatus(answer, "ttl") ?? NaN);
     // Without a word about it, a figure is not one of now.
     take(content, { age, ttl: Number.isNaN(ttl) ? -1 : ttl, since }, "fresh");
-    reason = code && errors.get(code) ? `${errors.get(code).title}.` : "";
+    known.reason = code && errors.get(code) ? `${errors.get(code).title}.` : "";
     const held = await lookBehind(null);
     await lookBack();
     if (states.freshness === "fresh") {
@@ -237,20 +152,20 @@ async function lookOnce() {
 async function lookAtProblem(answer, problem) {
   inVain += 1;
   doubt();
-  const known = problem?.code ? problem : null;
-  if (known) errors.set(known.code, known);
+  const own = problem?.code ? problem : null;
+  if (own) errors.set(own.code, own);
   const wait = obeyed(retryAfter(answer), backedOff());
-  if (known?.code.startsWith("upstream_")) {
+  if (own?.code.startsWith("upstream_")) {
     states.link = "live";
-    reason = `${known.title}.`;
-    await lookBehind(known);
+    known.reason = `${own.title}.`;
+    await lookBehind(own);
     await lookBack();
     return wait;
   }
   states.link = "trouble";
-  setText("trouble", known?.title ?? "The answer was not the service’s own");
-  setText("trouble_advice", known?.detail ?? `Something between this page and it has answered ${answer.status}.`);
-  reason = known ? `${known.title}.` : "The service cannot be reached.";
+  setText("trouble", own?.title ?? "The answer was not the service’s own");
+  setText("trouble_advice", own?.detail ?? `Something between this page and it has answered ${answer.status}.`);
+  known.reason = own ? `${own.title}.` : "The service cannot be reached.";
   return wait;
 }
 
@@ -259,8 +174,8 @@ function take(content, counts, freshness) {
   states.messages = content.sms_count === undefined ? "" : "told";
   setText("messages", content.sms_count ?? "");
   const asOf = new Date(content.as_of);
-  const isNewer = !balance || asOf > balance.asOf;
-  balance = { text: content.balance_text, asOf, ...counts };
+  const isNewer = !known.balance || asOf > known.balance.asOf;
+  known.balance = { text: content.balance_text, asOf, ...counts };
   states.freshness = freshness === "fresh" && timeLeft() < 0 ? "stale" : freshness;
   if (isNewer || states.freshness === "fresh") inVain = 0;
   showBalance();
@@ -278,7 +193,7 @@ async function lookBehind(problem) {
   const { credential, upstream } = status;
   const { last_known: content, age, ttl, freshness } = status.balance;
   // Without a problem, the refresh behind a stale balance may be over already.
-  if (content && (problem || new Date(content.as_of) > balance.asOf)) take(content, { age, ttl, since }, freshness);
+  if (content && (problem || new Date(content.as_of) > known.balance.asOf)) take(content, { age, ttl, since }, freshness);
   states.credential = credential.state;
   states.token = credential.in_force === "token_secondary" ? "second" : "";
   setTime("expires", credential.expires && new Date(credential.expires));
@@ -301,7 +216,7 @@ async function showUpstream({ failure, last_failure: last, last_success: success
   setText("failure", title);
   setText("advice", detail);
   setText("upstream", last?.code === failure.code ? answered(last) : "");
-  if (states.freshness !== "fresh") reason = `${title}.`;
+  if (states.freshness !== "fresh") known.reason = `${title}.`;
   if (!failure.held_until) return null;
   states.held = "yes";
   const until = new Date(failure.held_until);
@@ -318,7 +233,7 @@ function answered({ upstream_status: status, upstream_code: code }) {
 /** Asks for the samples that are new. */
 async function lookBack() {
   const latest = samples.at(-1);
-  if (balance && (!latest || balance.asOf > new Date(latest.asOf))) {
+  if (known.balance && (!latest || known.balance.asOf > new Date(latest.asOf))) {
     const since = latest ? `?since=${encodeURIComponent(latest.asOf)}` : "";
     const answer = await ask(`/history${since}`);
     const history = answer.ok ? await json(answer) : null;
@@ -327,7 +242,7 @@ async function lookBack() {
     }
     samples = samples.slice(-MOST_SAMPLES);
   }
-  chart.update(samples, balance ? balance.asOf / 1000 : 0);
+  chart.update(samples, known.balance ? known.balance.asOf / 1000 : 0);
 }
 
 // ---- Coming and going -------------------------------------------------------
@@ -337,9 +252,9 @@ function leave(visitor) {
   const hadFocus = document.querySelector(".account").contains(document.activeElement);
   stopLooking();
   Object.assign(states, NOTHING, { visitor, freshness: "none", credential: "unproven", d7: "unknown", link: "live" });
-  balance = null;
+  known.balance = null;
   samples = [];
-  reason = "";
+  known.reason = "";
   for (const place of document.querySelectorAll(PLACES)) {
     place.removeAttribute("datetime");
     place.textContent = "";
@@ -431,8 +346,8 @@ function read(page, { since, isKept }) {
     const [age, ttl] = [Number(told.age), Number(told.ttl)];
     // How long a kept one has lain there, only the clocks can tell, if they agree.
     const lain = isKept ? Math.max((Date.now() - asOf) / 1000 - age, 0) : 0;
-    balance = { text, asOf, age: age + lain, ttl: isKept ? Math.min(ttl - lain, -1) : ttl, since };
-    reason = page.querySelector('[data-text="reason"]').textContent;
+    known.balance = { text, asOf, age: age + lain, ttl: isKept ? Math.min(ttl - lain, -1) : ttl, since };
+    known.reason = page.querySelector('[data-text="reason"]').textContent;
   }
   for (const element of document.querySelectorAll("time[data-time]")) {
     if (element.dateTime) element.textContent = wording(new Date(element.dateTime));

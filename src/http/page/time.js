@@ -1,4 +1,11 @@
-// How long ago something was, and how that is put.
+// Moments, how long ago something was, and how that is put.
+
+const dateAndTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
+/** A moment as the visitor's locale writes it. */
+export function wording(date) {
+  return dateAndTime.format(date);
+}
 
 /** Seconds on a clock that nobody sets. */
 export function now() {

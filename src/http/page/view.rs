@@ -1,4 +1,4 @@
-//! What the page shows, by words and values: the server's half of what `page.js`
+//! What the page shows, by words and values: the server's half of what `shown.js`
 //! does in `show`.
 //!
 //! Of an account nothing gets here unless the visitor may see it.

@@ -1,6 +1,6 @@
 // Puts words into the page's places, and has a screen reader tell what is new.
 
-import { wording } from "./chart.js";
+import { wording } from "./time.js";
 
 /** What is news for a screen reader has been so for this long, in milliseconds. */
 const SETTLED = 4000;

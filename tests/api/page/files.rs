@@ -54,7 +54,7 @@ fn every_file_is_served_for_good_under_a_name_that_tells_its_content() {
 
     let files = all_assets(&app);
 
-    assert_eq!(files.len(), 9, "icon, two style sheets, six scripts");
+    assert_eq!(files.len(), 10, "icon, two style sheets, seven scripts");
     for (path, file) in &files {
         assert_eq!(file.status, 200, "{path}");
         let cached = "public, max-age=31536000, immutable";
