@@ -20,14 +20,43 @@ export class Refused extends Error {
   }
 }
 
-/** Asks the service. Throws where it cannot be reached, and `Refused`. */
-export async function ask(path) {
+/**
+ * Asks the service, until `signal`. Throws where it cannot be reached, and `Refused`.
+ * Returns the answer and its content, which is null where it is not JSON: a proxy's
+ * page may come.
+ */
+export async function ask(path, signal) {
   const answer = await fetch(path, {
     headers: { accept: "application/json" },
-    signal: AbortSignal.any([AbortSignal.timeout(PATIENCE * 1000), asking.signal]),
+    signal: AbortSignal.any([AbortSignal.timeout(PATIENCE * 1000), signal]),
   });
+  signal.throwIfAborted();
   if (answer.status === 401 || answer.status === 429) throw new Refused(answer);
-  return answer;
+  const text = await answer.text();
+  // It may have come whole before the end.
+  signal.throwIfAborted();
+  return { answer, content: parsed(text) };
+}
+
+/**
+ * `sms_count` is a string in it, of the digits that were sent: the number 7.50 would
+ * be written as 7.5.
+ */
+function parsed(text) {
+  try {
+    return JSON.parse(text, (key, value, context) => {
+      // Older browsers do not tell how a number was written.
+      return key === "sms_count" ? (context?.source ?? String(value)) : value;
+    });
+  } catch {
+    return null;
+  }
+}
+
+/** The content as an error of the service, or null where it is of somebody else. */
+export function problemIn(content) {
+  const isOne = typeof content?.code === "string" && typeof content.title === "string";
+  return isOne ? content : null;
 }
 
 /** Seconds before which nothing is wanted: 0 where that is not said. */
@@ -36,30 +65,17 @@ export function retryAfter({ headers }) {
   // Or a date, by the clock of whoever has sent it (RFC 9110 section 10.2.3).
   const date = headers.has("date") ? Date.parse(headers.get("date")) : Date.now();
   const seconds = /^\d+$/.test(text) ? Number(text) : (Date.parse(text) - date) / 1000;
+  return obeyable(seconds);
+}
+
+/** So much of a pause as is obeyed. */
+export function obeyable(seconds) {
   return Math.min(Math.max(seconds || 0, 0), LONGEST_PAUSE);
 }
 
 export function stopAsking() {
   asking.abort();
   asking = new AbortController();
-}
-
-/**
- * The body of an answer, or null where it is not JSON: a proxy's page may come.
- * `sms_count` is a string in it, of the digits that were sent: the number 7.50
- * would be written as 7.5.
- */
-export async function json(answer) {
-  const text = await answer.text();
-  try {
-    return JSON.parse(text, (key, value, context) => {
-      // Older browsers do not tell how a number was written.
-      return key === "sms_count" ? (context?.source ?? String(value)) : value;
-    });
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
 }
 
 /** A parameter of `Cache-Status` (RFC 9211). */

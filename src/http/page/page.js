@@ -5,7 +5,7 @@
 // `/history` for what is new in it. The words are in page.html, and shown.js puts
 // on the page which of them are so.
 
-import { ask, asking, cacheStatus, json, PATIENCE, Refused, retryAfter, stopAsking } from "./asking.js";
+import { ask, asking, cacheStatus, PATIENCE, problemIn, Refused, retryAfter, stopAsking } from "./asking.js";
 import { Chart } from "./chart.js";
 import { doubt, known, NOTHING, show, showBalance, states, timeLeft } from "./shown.js";
 import { arrival, mark, now, wording } from "./time.js";
@@ -49,10 +49,10 @@ function obeyed(after, wait) {
 }
 
 /** The row of the table that has `code`. */
-async function errorOf(code) {
+async function errorOf(code, signal) {
   if (!errors.has(code)) {
-    const rows = (await json(await ask("/problems"))) ?? [];
-    for (const row of rows) errors.set(row.code, row);
+    const { content } = await ask("/problems", signal);
+    for (const row of Array.isArray(content) ? content : []) errors.set(row.code, row);
   }
   return errors.get(code) ?? { title: code, detail: "" };
 }
@@ -62,10 +62,11 @@ async function look() {
   if (isLooking || document.hidden || states.visitor !== "signed-in") return;
   isLooking = true;
   clearTimeout(timer);
+  // One for all that it asks: what has ended must not go on with the next one's.
   const { signal } = asking;
   let wait;
   try {
-    wait = await lookOnce();
+    wait = await lookOnce(signal);
     heard = new Date();
   } catch (error) {
     inVain += 1;
@@ -124,10 +125,9 @@ function bounded(seconds) {
 }
 
 /** One look. Returns after how many seconds the next one is due. */
-async function lookOnce() {
+async function lookOnce(signal) {
   const since = mark();
-  const answer = await ask("/balance");
-  const content = await json(answer);
+  const { answer, content } = await ask("/balance", signal);
   if (answer.ok && content) {
     const code = cacheStatus(answer, "detail");
     states.link = "live";
@@ -136,8 +136,8 @@ async function lookOnce() {
     // Without a word about it, a figure is not one of now.
     take(content, { age, ttl: Number.isNaN(ttl) ? -1 : ttl, since }, "fresh");
     known.reason = code && errors.get(code) ? `${errors.get(code).title}.` : "";
-    const held = await lookBehind(null);
-    await lookBack();
+    const held = await lookBehind(null, signal);
+    await lookBack(signal);
     if (states.freshness === "fresh") {
       // To the end of the time that the figure is good for, and a little over.
       return bounded(timeLeft() + 0.2);
@@ -145,11 +145,11 @@ async function lookOnce() {
     inVain += 1;
     return held === null ? backedOff() : bounded(held);
   }
-  return lookAtProblem(answer, content);
+  return lookAtProblem(answer, content, signal);
 }
 
 /** What to do where there is no balance. Returns as `lookOnce` does. */
-async function lookAtProblem(answer, problem) {
+async function lookAtProblem(answer, problem, signal) {
   inVain += 1;
   doubt();
   const own = problem?.code ? problem : null;
@@ -158,8 +158,8 @@ async function lookAtProblem(answer, problem) {
   if (own?.code.startsWith("upstream_")) {
     states.link = "live";
     known.reason = `${own.title}.`;
-    await lookBehind(own);
-    await lookBack();
+    await lookBehind(own, signal);
+    await lookBack(signal);
     return wait;
   }
   states.link = "trouble";
@@ -185,34 +185,34 @@ function take(content, counts, freshness) {
  * Asks what stands behind the balance. Returns for how many seconds D7 is still
  * left alone, or null where it is not.
  */
-async function lookBehind(problem) {
+async function lookBehind(problem, signal) {
   const since = mark();
-  const answer = await ask("/status");
-  const status = answer.ok ? await json(answer) : null;
-  if (!status) return null;
+  const { answer, content: status } = await ask("/status", signal);
+  if (!answer.ok || !status) return null;
   const { credential, upstream } = status;
   const { last_known: content, age, ttl, freshness } = status.balance;
   // Without a problem, the refresh behind a stale balance may be over already.
-  if (content && (problem || new Date(content.as_of) > known.balance.asOf)) take(content, { age, ttl, since }, freshness);
+  const isNewer = content && (problem || new Date(content.as_of) > known.balance.asOf);
+  if (isNewer) take(content, { age, ttl, since }, freshness);
   states.credential = credential.state;
   states.token = credential.in_force === "token_secondary" ? "second" : "";
   setTime("expires", credential.expires && new Date(credential.expires));
   setText("requests", times(upstream.requests_last_hour));
-  return showUpstream(upstream, answer);
+  return showUpstream(upstream, answer, signal);
 }
 
 /** The state of D7. Returns as `lookBehind` does. */
-async function showUpstream({ failure, last_failure: last, last_success: success }, answer) {
+async function showUpstream({ failure, last_failure: last, last_success: success }, answer, signal) {
   states.d7 = failure ? "failing" : success ? "well" : "unknown";
   states.held = "";
   states.past = !failure && last ? "failed" : "";
   setTime("last_success", success && new Date(success));
   if (states.past) {
-    setText("last_failure", (await errorOf(last.code)).title);
+    setText("last_failure", (await errorOf(last.code, signal)).title);
     setTime("last_failure_at", last.at && new Date(last.at));
   }
   if (!failure) return null;
-  const { title, detail } = await errorOf(failure.code);
+  const { title, detail } = await errorOf(failure.code, signal);
   setText("failure", title);
   setText("advice", detail);
   setText("upstream", last?.code === failure.code ? answered(last) : "");
@@ -231,13 +231,12 @@ function answered({ upstream_status: status, upstream_code: code }) {
 }
 
 /** Asks for the samples that are new. */
-async function lookBack() {
+async function lookBack(signal) {
   const latest = samples.at(-1);
   if (known.balance && (!latest || known.balance.asOf > new Date(latest.asOf))) {
     const since = latest ? `?since=${encodeURIComponent(latest.asOf)}` : "";
-    const answer = await ask(`/history${since}`);
-    const history = answer.ok ? await json(answer) : null;
-    for (const { as_of: asOf, balance_text: text } of history?.samples ?? []) {
+    const { answer, content } = await ask(`/history${since}`, signal);
+    for (const { as_of: asOf, balance_text: text } of (answer.ok && content?.samples) || []) {
       samples.push({ at: Date.parse(asOf) / 1000, asOf, text });
     }
     samples = samples.slice(-MOST_SAMPLES);

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::{AMOUNT, BADGE, FORM, NOT_SIGNED_IN, Scene, accessible::check_all};
+use crate::harness::wait_until;
 
 #[test]
 fn a_key_in_the_form_leads_to_the_balance() {
@@ -98,5 +101,56 @@ fn a_tab_that_is_seen_again_finds_the_session_of_another_one() {
     browser.show();
 
     browser.wait_for_text(AMOUNT, "99.9999999");
+    browser.assert_quiet();
+}
+
+#[test]
+fn an_answer_that_comes_after_signing_out_shows_nothing() {
+    let scene = Scene::signed_in();
+    let browser = &scene.browser;
+    browser.wait_for_text(BADGE, "Fresh");
+    // One that cannot be called back any more.
+    for late in ["/balance", "/status", "/history"] {
+        browser.execute(&format!(
+            "const content = {{
+                balance_text: '77.25', as_of: new Date().toISOString(), sms_count: 5,
+            }};
+            const answers = {{
+                '/balance': content,
+                '/status': {{
+                    credential: {{ state: 'rejected' }},
+                    upstream: {{ requests_last_hour: 8 }},
+                    balance: {{ last_known: content, age: 0, ttl: 60, freshness: 'fresh' }},
+                }},
+                '/history': {{ samples: [content] }},
+            }};
+            window.isLate = false;
+            answerWith((path, {{ method }}) => {{
+                if (method === 'DELETE') return new Response(null, {{ status: 204 }});
+                const [route] = path.split('?');
+                const answer = Response.json(answers[route], {{ headers: {{ 'cache-status': 'd7-balance; hit; ttl=60' }} }});
+                if (route !== '{late}') return answer;
+                window.isLate = true;
+                return new Promise((resolve) => {{ window.release = () => resolve(answer); }});
+            }});"
+        ));
+        wait_until("an answer is late", || {
+            browser.elapse();
+            browser.execute("return isLate") == true
+        });
+        browser.click(".sign-out button");
+        browser.wait_for_text(FORM, "You have signed out.");
+
+        browser.execute("release()");
+
+        let shown = browser.execute("return document.body.textContent");
+        assert!(!shown.as_str().unwrap().contains("77.25"), "{late}");
+        let state = browser.execute("return [document.title, document.body.dataset.credential]");
+        assert_eq!(state, json!(["Sign in – d7-balance", "unproven"]), "{late}");
+        browser.execute("answerWith(null)");
+        scene.app.advance_s(61);
+        browser.open(&format!("http://{}/", scene.app.addr));
+        browser.wait_for_text(AMOUNT, "99.9999999");
+    }
     browser.assert_quiet();
 }
