@@ -80,17 +80,31 @@ impl Scene {
 
     /// The same, with something done to the browser before.
     fn set_with(prepare: impl FnOnce(&Browser)) -> Self {
-        Self::set_in(Browser::start(), prepare)
+        Self::with(&[], prepare)
+    }
+
+    /// The same, with settings of the service.
+    fn with(settings: &[(&str, &str)], prepare: impl FnOnce(&Browser)) -> Self {
+        Self::place(Browser::start(), settings, prepare)
     }
 
     /// The same in a browser.
     fn set_in(browser: Browser, prepare: impl FnOnce(&Browser)) -> Self {
+        Self::place(browser, &[], prepare)
+    }
+
+    fn place(browser: Browser, settings: &[(&str, &str)], prepare: impl FnOnce(&Browser)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = Key::of("billing");
         let file = folder.path().join("keys.toml");
         fs::write(&file, &key.record).unwrap();
-        let app = TestApp::builder()
-            .set("D7B_KEYS_FILE", file.to_str().unwrap())
+        let keys = ("D7B_KEYS_FILE", file.to_str().unwrap());
+        let app = settings
+            .iter()
+            .chain([&keys])
+            .fold(TestApp::builder(), |app, (name, value)| {
+                app.set(name, value)
+            })
             .start();
         prepare(&browser);
         browser.open(&format!("http://{}/", app.addr));

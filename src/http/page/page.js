@@ -103,10 +103,18 @@ function lookIn(seconds) {
   else timer = setTimeout(look, seconds * 1000);
 }
 
-/** Of a tab that nobody looks at, the title is still to be seen: it grows old in time. */
+/**
+ * Of a tab that nobody looks at, the title is still to be seen: it grows old in time.
+ * A timer stands still while the machine sleeps, so that none is long.
+ */
 function rest() {
   clearTimeout(timer);
-  if (states.freshness === "fresh") timer = setTimeout(show, Math.max(timeLeft() + 0.1, 0) * 1000);
+  if (states.freshness !== "fresh") return;
+  const wait = Math.min(Math.max(timeLeft() + 0.1, 0), LATEST);
+  timer = setTimeout(() => {
+    show();
+    rest();
+  }, wait * 1000);
 }
 
 /** Ends the look that runs, and the wait for the next one. */

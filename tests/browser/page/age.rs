@@ -134,3 +134,25 @@ fn the_title_of_a_tab_that_nobody_looks_at_grows_old_in_time() {
     assert_eq!(browser.execute("return heldAnswers()"), 0);
     browser.assert_quiet();
 }
+
+#[test]
+fn the_title_of_a_hidden_tab_is_looked_at_however_long_its_figure_is_fresh() {
+    let scene = Scene::with(&[("D7B_CACHE_TTL", "1h")], Browser::hold_timers);
+    let browser = &scene.browser;
+    scene.sign_in();
+    browser.wait_for_timer_of(60.0..=60.0);
+    browser.hide();
+    browser.wait_for_timer_of(60.0..=60.0);
+
+    browser.elapse();
+
+    browser.wait_for_timer_of(60.0..=60.0);
+    let title = browser.wait_for_title("99.9999999");
+    assert!(title.starts_with("99"), "{title}");
+    // As of a machine that was asleep meanwhile.
+    browser.execute("pass(3601)");
+    browser.elapse();
+    let title = browser.wait_for_title("99.9999999");
+    assert!(title.starts_with("Old: "), "{title}");
+    browser.assert_quiet();
+}
