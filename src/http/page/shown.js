@@ -89,8 +89,15 @@ function titleWords() {
 function newsWords() {
   // The words beside the form are an alert of their own.
   if (states.visitor !== "signed-in") return "";
-  const link = { offline: "The service cannot be reached. ", limited: "Asking too often. " }[states.link] ?? "";
-  if (!known.balance) return `${link}No balance yet. ${known.reason}`;
-  if (states.freshness === "fresh") return `${link}Balance ${known.balance.text}.`;
-  return `${link}Balance ${known.balance.text}, ${MARKS[states.freshness].toLowerCase()}. ${known.reason}`;
+  const link = { offline: "The service cannot be reached.", limited: "Asking too often." }[states.link];
+  const words = [link, balanceWords()];
+  // The link says why, where it is to blame.
+  if (!link && states.freshness !== "fresh") words.push(known.reason);
+  return words.filter(Boolean).join(" ");
+}
+
+function balanceWords() {
+  if (!known.balance) return "No balance yet.";
+  const mark = states.freshness === "fresh" ? "" : `, ${MARKS[states.freshness].toLowerCase()}`;
+  return `Balance ${known.balance.text}${mark}.`;
 }

@@ -1,6 +1,6 @@
 //! What the page tells of the chart and of changes, to whoever cannot see them.
 
-use super::{AMOUNT, Scene};
+use super::{AMOUNT, BADGE, Scene};
 use crate::harness::wait_until;
 use d7_balance::simulator::answer;
 
@@ -49,5 +49,23 @@ fn a_screen_reader_is_told_of_changes_and_of_no_ticks() {
     let live = "return ['[data-text=age]', '#readout', '[data-text=balance]'].filter(
         (css) => document.querySelector(css).closest('[aria-live], [role=status], [role=alert]'))";
     assert_eq!(browser.execute(live), serde_json::json!([]));
+    browser.assert_quiet();
+}
+
+#[test]
+fn a_screen_reader_is_told_once_that_the_service_cannot_be_reached() {
+    let scene = Scene::signed_in();
+    let browser = &scene.browser;
+    browser.wait_for_text(BADGE, "Fresh");
+
+    browser.execute("answerWith(() => { throw new TypeError('cut off'); })");
+
+    let told = "The service cannot be reached. Balance 99.9999999, unconfirmed.";
+    browser.elapse_until(BADGE, "Unconfirmed");
+    wait_until("it is told", || {
+        browser.elapse();
+        browser.execute(NEWS) != ""
+    });
+    assert_eq!(browser.execute(NEWS), told);
     browser.assert_quiet();
 }
