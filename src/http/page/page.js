@@ -5,7 +5,7 @@
 // `/history` for what is new in it. The words are in page.html, and shown.js puts
 // on the page which of them are so.
 
-import { ask, asking, cacheStatus, PATIENCE, problemIn, Refused, retryAfter, stopAsking } from "./asking.js";
+import { ask, asking, cacheStatus, obeyable, PATIENCE, problemIn, Refused, retryAfter, stopAsking } from "./asking.js";
 import { Chart } from "./chart.js";
 import { doubt, known, NOTHING, show, showBalance, states, timeLeft } from "./shown.js";
 import { arrival, mark, now, wording } from "./time.js";
@@ -281,7 +281,11 @@ function leave(visitor) {
 async function knock() {
   const since = mark();
   try {
-    const answer = await fetch("/", { cache: "no-store", signal: AbortSignal.timeout(PATIENCE * 1000) });
+    const answer = await fetch("/", {
+      cache: "no-store",
+      headers: { accept: "text/html" },
+      signal: AbortSignal.timeout(PATIENCE * 1000),
+    });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (page.body.dataset.visitor !== "signed-in") return;
     const newer = page.querySelectorAll(PLACES);
@@ -289,8 +293,8 @@ async function knock() {
       place.replaceWith(newer[index].cloneNode(true));
     }
     read(page, { since, isKept: false });
+    lookWhenAllowed();
     show();
-    look();
   } catch {
     // The form is there, and works as soon as the service does.
   }
@@ -330,12 +334,16 @@ function wake() {
   if (states.visitor !== "signed-in") {
     // Somebody may have signed in from another tab.
     if (!isFirst) knock();
-  } else if (notBefore > now()) {
-    lookIn(notBefore - now());
   } else {
-    look();
+    lookWhenAllowed();
   }
   show();
+}
+
+function lookWhenAllowed() {
+  const wait = notBefore - now();
+  if (wait > 0) lookIn(wait);
+  else look();
 }
 
 /** Takes over what the server has put into a page: this one, or a newer copy. */
@@ -354,8 +362,13 @@ function read(page, { since, isKept }) {
     // How long a kept one has lain there, only the clocks can tell, if they agree.
     const lain = isKept ? Math.max((Date.now() - asOf) / 1000 - age, 0) : 0;
     known.balance = { text, asOf, age: age + lain, ttl: isKept ? Math.min(ttl - lain, -1) : ttl, since };
-    known.reason = page.querySelector('[data-text="reason"]').textContent;
   }
+  known.reason = page.querySelector('[data-text="reason"]').textContent;
+  // Where the limit is reached there is no account in the page, but for how long.
+  const { seconds } = page.querySelector("[data-seconds]").dataset;
+  notBefore = now() + obeyable(Number(seconds));
+  const { dateTime: seen } = page.querySelector('[data-time="seen"]');
+  heard = new Date(seen || 1000 * since.wall);
   for (const element of document.querySelectorAll("time[data-time]")) {
     if (element.dateTime) element.textContent = wording(new Date(element.dateTime));
   }

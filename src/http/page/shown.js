@@ -81,7 +81,7 @@ export function showBalance() {
 
 function titleWords() {
   if (states.visitor !== "signed-in") return "Sign in";
-  if (!known.balance) return "No balance yet";
+  if (!known.balance) return states.link === "limited" ? "Asking too often" : "No balance yet";
   return states.freshness === "fresh" ? known.balance.text : `${MARKS[states.freshness]}: ${known.balance.text}`;
 }
 

@@ -3,6 +3,7 @@
 use d7_balance::simulator::{answer, answer_with};
 
 use super::{AMOUNT, BADGE, REASON, Scene, TO_NEXT_LOOK, TO_REFRESH, accessible::check_all};
+use crate::browser::Browser;
 
 const D7: &str = "[aria-labelledby=d7-title]";
 const TOKEN: &str = "[aria-labelledby=token-title]";
@@ -134,4 +135,52 @@ fn a_pause_is_kept_as_it_is_asked_for_up_to_an_hour() {
         browser.wait_for_timer_of(seconds..=seconds);
     }
     browser.assert_quiet();
+}
+
+#[test]
+fn over_the_limit_the_page_waits_as_long_as_it_was_told() {
+    let scene = Scene::with(&[("D7B_RATE_LIMIT", "2/h")], Browser::hold_timers);
+    let browser = &scene.browser;
+    let page = format!("http://{}/", scene.app.addr);
+    scene.submit(&scene.key.text);
+    browser.wait_for_text(REASON, "Your team’s limit is reached.");
+
+    browser.open(&page);
+
+    browser.wait_for_timer_of(1700.0..=1800.0);
+    browser.wait_for_text(LINK, "Asking too often");
+    assert!(
+        browser
+            .wait_for_title("Asking")
+            .starts_with("Asking too often –")
+    );
+    let denied = "d7b_problems_total{code=\"rate_limited\"}";
+    let before = scene.app.metric(denied);
+    browser.execute("document.dispatchEvent(new Event('visibilitychange'))");
+    browser.wait_for_timer_of(1700.0..=1800.0);
+    assert_eq!(
+        before,
+        Some(2.0),
+        "the first answer to the script, and the page"
+    );
+    assert_eq!(scene.app.metric(denied), before, "nothing is asked for");
+}
+
+#[test]
+fn a_session_of_another_tab_waits_over_the_limit_as_well() {
+    let scene = Scene::with(&[("D7B_RATE_LIMIT", "2/h")], Browser::hold_timers);
+    let browser = &scene.browser;
+    let first = browser.tab();
+    browser.hide();
+    browser.open_window();
+    browser.open(&format!("http://{}/", scene.app.addr));
+    scene.submit(&scene.key.text);
+    browser.wait_for_text(REASON, "Your team’s limit is reached.");
+
+    browser.enter(&first);
+    browser.show();
+
+    browser.wait_for_text(REASON, "Your team’s limit is reached.");
+    browser.wait_for_text(LINK, "Asking too often");
+    browser.wait_for_timer_of(1700.0..=1800.0);
 }
