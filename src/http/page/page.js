@@ -28,8 +28,8 @@ const chart = new Chart();
 /** The words of each error, by its code: from the table at `/problems`. */
 const errors = new Map();
 
-/** When something was last heard of the service. */
-let heard = new Date();
+/** When the service itself last answered: a proxy may answer in its place. */
+let heard;
 /** Before when no look is allowed, on `now()`. */
 let notBefore = 0;
 let timer;
@@ -67,7 +67,6 @@ async function look() {
   let wait;
   try {
     wait = await lookOnce(signal);
-    heard = new Date();
   } catch (error) {
     inVain += 1;
     wait = lookedInVain(error, signal);
@@ -136,7 +135,8 @@ function bounded(seconds) {
 async function lookOnce(signal) {
   const since = mark();
   const { answer, content } = await ask("/balance", signal);
-  if (answer.ok && content) {
+  if (answer.ok && typeof content?.balance_text === "string") {
+    heard = new Date();
     const code = cacheStatus(answer, "detail");
     states.link = "live";
     const age = Number(answer.headers.get("age")) || 0;
@@ -157,11 +157,14 @@ async function lookOnce(signal) {
 }
 
 /** What to do where there is no balance. Returns as `lookOnce` does. */
-async function lookAtProblem(answer, problem, signal) {
+async function lookAtProblem(answer, content, signal) {
   inVain += 1;
   doubt();
-  const own = problem?.code ? problem : null;
-  if (own) errors.set(own.code, own);
+  const own = problemIn(content);
+  if (own) {
+    heard = new Date();
+    errors.set(own.code, own);
+  }
   const wait = obeyed(retryAfter(answer), backedOff());
   if (own?.code.startsWith("upstream_")) {
     states.link = "live";
@@ -196,7 +199,7 @@ function take(content, counts, freshness) {
 async function lookBehind(problem, signal) {
   const since = mark();
   const { answer, content: status } = await ask("/status", signal);
-  if (!answer.ok || !status) return null;
+  if (!answer.ok || !status?.balance) return null;
   const { credential, upstream } = status;
   const { last_known: content, age, ttl, freshness } = status.balance;
   // Without a problem, the refresh behind a stale balance may be over already.

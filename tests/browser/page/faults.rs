@@ -138,6 +138,51 @@ fn a_pause_is_kept_as_it_is_asked_for_up_to_an_hour() {
 }
 
 #[test]
+fn json_of_somebody_else_is_no_answer_and_leaves_the_last_balance() {
+    let scene = Scene::signed_in();
+    let browser = &scene.browser;
+    browser.wait_for_text(BADGE, "Fresh");
+    for body in ["{}", "7", "{ balance_text: 7 }", "{ code: 7 }"] {
+        browser.execute(&format!("answerWith(() => Response.json({body}))"));
+
+        browser.elapse_until(LINK, "The answer was not the service’s own");
+
+        browser.wait_for_text(LINK, "has answered 200");
+        browser.wait_for_text(BADGE, "Unconfirmed");
+        browser.wait_for_text(AMOUNT, "99.9999999");
+        browser.execute("answerWith(null)");
+        browser.elapse_until(BADGE, "Fresh");
+    }
+    browser.assert_quiet();
+}
+
+#[test]
+fn what_is_shown_is_from_when_the_service_has_answered_itself() {
+    let scene = Scene::signed_in();
+    let browser = &scene.browser;
+    let page = format!("http://{}/", scene.app.addr);
+    // The service's time stands still; the browser's does not.
+    let moment = "return document.querySelector('[data-time=seen]').dateTime";
+    browser.prepare("answerWith(() => { throw new TypeError('cut off'); })");
+    browser.open(&page);
+    browser.wait_for_text(LINK, "Cannot reach the service");
+    assert_eq!(browser.execute(moment), "2026-11-23T01:00:00.123Z");
+    browser.execute("answerWith(null)");
+    browser.elapse_until(BADGE, "Fresh");
+
+    // A proxy that answers for the service is not the service.
+    browser.execute("pass(1000); answerWith(() => new Response('away', { status: 502 }))");
+    browser.elapse_until(LINK, "has answered 502");
+    browser.execute("answerWith(() => { throw new TypeError('cut off'); })");
+    browser.elapse_until(LINK, "Cannot reach the service");
+
+    let ago = "return Date.now() - new Date(document.querySelector('[data-time=seen]').dateTime)";
+    let ago = browser.execute(ago).as_f64().unwrap() / 1000.0;
+    assert!(ago >= 1000.0, "{ago} s");
+    browser.assert_quiet();
+}
+
+#[test]
 fn over_the_limit_the_page_waits_as_long_as_it_was_told() {
     let scene = Scene::with(&[("D7B_RATE_LIMIT", "2/h")], Browser::hold_timers);
     let browser = &scene.browser;
