@@ -82,34 +82,37 @@ impl Proxy {
         let recipe = change(recipe.to_owned());
         let folder = tempfile::tempdir().unwrap();
         write_certificate(folder.path());
-        for _ in 0..ATTEMPTS {
-            let addr = free_addr();
+        Self::run(&recipe, folder, |addr| {
             let app = start(&format!("{scheme}://{addr}"));
-            if let Some(process) = run(&recipe, app.addr, addr, folder.path()) {
-                let proxy = Self {
-                    addr,
-                    _process: process,
-                    _folder: folder,
-                };
-                return (app, proxy);
-            }
-        }
-        panic!("no free port in {ATTEMPTS} attempts");
+            (app.addr, app)
+        })
     }
 
     /// Starts nginx with a recipe in which nothing is replaced but addresses and
     /// paths. TLS is left out: it is not what is tested.
     fn start(recipe: &str, service: SocketAddr, folder: TempDir) -> Self {
         let recipe = fs::read_to_string(top().join("deploy/nginx").join(recipe)).unwrap();
-        let recipe = without_tls(&recipe);
+        let ((), proxy) = Self::run(&without_tls(&recipe), folder, |_| (service, ()));
+        proxy
+    }
+
+    /// Runs nginx at a free address, in front of the service that `behind` tells
+    /// for that address. Returns what came with the service, too.
+    fn run<T>(
+        recipe: &str,
+        folder: TempDir,
+        behind: impl Fn(SocketAddr) -> (SocketAddr, T),
+    ) -> (T, Self) {
         for _ in 0..ATTEMPTS {
             let addr = free_addr();
-            if let Some(process) = run(&recipe, service, addr, folder.path()) {
-                return Self {
+            let (service, of_service) = behind(addr);
+            if let Some(process) = run(recipe, service, addr, folder.path()) {
+                let proxy = Self {
                     addr,
                     _process: process,
                     _folder: folder,
                 };
+                return (of_service, proxy);
             }
         }
         panic!("no free port in {ATTEMPTS} attempts");
