@@ -25,14 +25,14 @@ export class Chart {
   #uplot = null;
   /** All samples, oldest first. */
   #samples = [];
-  /** How many of them the table has been made of. */
-  #tabulated = 0;
+  /** The latest that the table has been made of. */
+  #tabulated = null;
   /** Whether the samples are known, be there none. */
   #isKnown = false;
   /** Until when the last one is known to hold, in seconds since 1970. */
   #until = 0;
   /** The length of the time shown in seconds, or null for all of it. */
-  #range = 3600;
+  #range = null;
   /** The samples that are drawn, by their place in the data. */
   #drawn = [];
   /** The one that the keyboard has chosen. */
@@ -254,10 +254,11 @@ export class Chart {
   }
 
   #tabulate() {
-    if (this.#tabulated === this.#samples.length) {
+    const newest = this.#samples.at(-1) ?? null;
+    if (this.#tabulated === newest) {
       return;
     }
-    this.#tabulated = this.#samples.length;
+    this.#tabulated = newest;
     const latest = this.#samples.slice(-ROWS).reverse();
     const all = this.#samples.length;
     document.getElementById("rows-caption").textContent =

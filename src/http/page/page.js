@@ -12,7 +12,7 @@ import { arrival, mark, now, wording } from "./time.js";
 import { setText, setTime, times } from "./words.js";
 
 /** Seconds between two looks, where the service asks for nothing longer. */
-const SOONEST = 2;
+const SOONEST = 1;
 const LATEST = 60;
 /** The most between two looks where the service cannot be reached. */
 const LATEST_IN_VAIN = 15;
@@ -148,7 +148,7 @@ async function lookOnce(signal) {
     await lookBack(signal);
     if (states.freshness === "fresh") {
       // To the end of the time that the figure is good for, and a little over.
-      return bounded(timeLeft() + 0.2);
+      return bounded(timeLeft() + 0.5);
     }
     inVain += 1;
     return held === null ? backedOff() : bounded(held);
@@ -186,7 +186,8 @@ function take(content, counts, freshness) {
   setText("messages", content.sms_count ?? "");
   const asOf = new Date(content.as_of);
   const isNewer = !known.balance || asOf > known.balance.asOf;
-  known.balance = { text: content.balance_text, asOf, ...counts };
+  const wasFresh = !isNewer && known.balance.wasFresh;
+  known.balance = { text: content.balance_text, asOf, ...counts, wasFresh };
   states.freshness = freshness === "fresh" && timeLeft() < 0 ? "stale" : freshness;
   if (isNewer || states.freshness === "fresh") inVain = 0;
   showBalance();
@@ -248,6 +249,8 @@ async function lookBack(signal) {
     const since = latest ? `?since=${encodeURIComponent(latest.asOf)}` : "";
     const { answer, content } = await ask(`/history${since}`, signal);
     for (const { as_of: asOf, balance_text: text } of (answer.ok && content?.samples) || []) {
+      // Of those in a row that say the same, the first and the latest stay, as in the service.
+      if (samples.slice(-2).filter((sample) => sample.text === text).length === 2) samples.pop();
       samples.push({ at: Date.parse(asOf) / 1000, asOf, text });
     }
     samples = samples.slice(-MOST_SAMPLES);

@@ -7,7 +7,10 @@ import { now, passed, span } from "./time.js";
 import { setText, setTime, tell } from "./words.js";
 
 /** What a figure is called that is not fresh. */
-const MARKS = { unconfirmed: "Unconfirmed", stale: "Old", expired: "Old" };
+const MARKS = { renewing: "Renewing", unconfirmed: "Unconfirmed", stale: "Old", expired: "Old" };
+
+/** For how many seconds past its time a figure is no sign of trouble: D7 is being asked. */
+const RENEWAL = 5;
 
 /** What each `data-when` asks about, where it is not on the body. */
 export const NOTHING = { messages: "", held: "", past: "", token: "" };
@@ -17,7 +20,8 @@ export const known = {
   /**
    * The balance that is shown: `{ text, asOf, age, ttl, since }`. The service told age
    * and ttl after `since`, when it was asked: they count from then, so that no figure
-   * passes for younger than it is (RFC 9111 section 4.2.3).
+   * passes for younger than it is (RFC 9111 section 4.2.3). `wasFresh` says whether it
+   * was shown as fresh.
    */
   balance: null,
   /** Why it is not newer, in words. */
@@ -53,12 +57,19 @@ function tickBalance() {
     return;
   }
   const left = timeLeft();
-  if (left < 0 && ["fresh", "unconfirmed"].includes(states.freshness)) states.freshness = "stale";
-  const isFresh = states.freshness === "fresh";
+  const isFresh = states.freshness === "fresh" && left >= 0;
+  if (isFresh) known.balance.wasFresh = true;
+  else if (left < 0 && states.freshness !== "expired") states.freshness = isBeingRenewed(left) ? "renewing" : "stale";
   let outlook = isFresh ? `, fresh for ${span(left)}` : "";
   if (left < 0) outlook = `, past its time by ${span(-left)}`;
   setText("age", `${span(known.balance.age + passed(known.balance.since))} old${outlook}`);
   setText("reason", isFresh ? "" : known.reason || "A newer one is on its way.");
+}
+
+/** Whether all is well with a figure that was fresh here a moment ago, but for its successor. */
+function isBeingRenewed(left) {
+  const isSoon = known.balance.wasFresh && left > -RENEWAL;
+  return isSoon && states.link === "live" && !known.reason && !document.hidden;
 }
 
 /** The service does not say any more that the balance is fresh: it may be, and it may not. */

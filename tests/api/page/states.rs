@@ -133,7 +133,7 @@ fn the_balance_is_shown_digit_by_digit_with_its_time_and_how_long_it_is_fresh() 
 
     for part in [
         "<title>100.00 – d7-balance</title>",
-        "data-length=\"short\" data-when=\"freshness=fresh unconfirmed stale expired\">100.00</p>",
+        "data-length=\"short\" data-when=\"freshness=fresh renewing unconfirmed stale expired\">100.00</p>",
         "<time data-time=\"as_of\" datetime=\"2026-11-23T01:00:00.123Z\">2026-11-23 01:00:00 UTC</time>",
         "12 s old, fresh for 47 s",
         ">7.50</span> messages",

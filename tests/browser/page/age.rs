@@ -156,3 +156,20 @@ fn the_title_of_a_hidden_tab_is_looked_at_however_long_its_figure_is_fresh() {
     assert!(title.starts_with("Old: "), "{title}");
     browser.assert_quiet();
 }
+
+#[test]
+fn a_figure_is_being_renewed_for_a_moment_before_it_is_old() {
+    let scene = Scene::signed_in();
+    let browser = &scene.browser;
+    browser.hold_an_answer();
+
+    browser.execute("pass(58)");
+
+    browser.wait_for_text(BADGE, "Renewing");
+    let title = browser.wait_for_title("99.9999999");
+    assert!(title.starts_with("Renewing: "), "{title}");
+    browser.wait_for_text(REASON, "A newer one is on its way.");
+    browser.execute("pass(5)");
+    browser.wait_for_text(BADGE, "Old");
+    browser.assert_quiet();
+}

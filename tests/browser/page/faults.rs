@@ -113,12 +113,12 @@ fn a_pause_is_kept_as_it_is_asked_for_up_to_an_hour() {
     for (pause, seconds) in [
         ("'7'", 7.0),
         ("'9999999999'", 3600.0),
-        ("'1e99'", 2.0),
-        ("'-7'", 2.0),
-        ("''", 2.0),
-        ("'soon'", 2.0),
+        ("'1e99'", 1.0),
+        ("'-7'", 1.0),
+        ("''", 1.0),
+        ("'soon'", 1.0),
         ("new Date(90_000 + Date.parse(sent)).toUTCString()", 90.0),
-        ("'Thu, 01 Jan 1970 00:00:00 GMT'", 2.0),
+        ("'Thu, 01 Jan 1970 00:00:00 GMT'", 1.0),
         ("'Fri, 31 Dec 9999 23:59:59 GMT'", 3600.0),
     ] {
         browser.open(&format!("http://{}/", scene.app.addr));

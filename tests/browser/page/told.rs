@@ -1,6 +1,6 @@
 //! What the page tells of the chart and of changes, to whoever cannot see them.
 
-use super::{AMOUNT, BADGE, Scene};
+use super::{AMOUNT, BADGE, Scene, TO_REFRESH};
 use crate::harness::wait_until;
 use d7_balance::simulator::answer;
 
@@ -68,4 +68,28 @@ fn a_screen_reader_is_told_once_that_the_service_cannot_be_reached() {
     });
     assert_eq!(browser.execute(NEWS), told);
     browser.assert_quiet();
+}
+
+#[test]
+fn of_samples_that_say_the_same_the_first_and_the_latest_are_in_the_table() {
+    let scene = Scene::signed_in();
+    let browser = &scene.browser;
+    for refreshes in 2..5 {
+        scene.app.advance_s(TO_REFRESH);
+        browser.elapse();
+        scene.app.wait_for_refreshes(refreshes);
+        browser.elapse_until(BADGE, "Fresh");
+    }
+    scene.app.d7.always(answer(200, "{\"balance\": 7.50}"));
+    scene.app.advance_s(TO_REFRESH);
+
+    browser.elapse_until(AMOUNT, "7.50");
+
+    // In a part of the page that is closed.
+    let rows =
+        "return [...document.querySelectorAll('#rows tr')].map((row) => row.lastChild.textContent)";
+    let expected = serde_json::json!(["7.50", "99.9999999", "99.9999999"]);
+    wait_until("the samples are in the table", || {
+        browser.execute(rows) == expected
+    });
 }
