@@ -68,25 +68,17 @@ impl Reloader {
             interval,
             orders: orders.clone(),
         };
-        let keys = async {
-            if let Some(mut keys) = keys {
-                let look = async |is_ordered| keys.look(is_ordered).await;
-                rounds.clone().run(look).await;
-            }
-        };
-        let secrets = async {
-            if let Some(mut secrets) = secrets {
-                let look = async |is_ordered| secrets.look(is_ordered).await;
-                rounds.clone().run(look).await;
-            }
-        };
-        let tokens = async {
-            if let Some(tokens) = tokens {
-                let look = async |is_ordered| tokens.look_at_credentials(is_ordered);
-                rounds.clone().run(look).await;
-            }
-        };
-        tokio::join!(tell_orders(orders, has_files), keys, secrets, tokens);
+        let keys = keys.map(|mut keys| async move |is_ordered| keys.look(is_ordered).await);
+        let secrets =
+            secrets.map(|mut secrets| async move |is_ordered| secrets.look(is_ordered).await);
+        let tokens =
+            tokens.map(|tokens| async move |is_ordered| tokens.look_at_credentials(is_ordered));
+        tokio::join!(
+            tell_orders(orders, has_files),
+            rounds.clone().run(keys),
+            rounds.clone().run(secrets),
+            rounds.run(tokens),
+        );
     }
 }
 
@@ -99,9 +91,12 @@ struct Rounds {
 }
 
 impl Rounds {
-    /// Has `look` look again and again until nobody can order that any more, and
-    /// tells it whether somebody has.
-    async fn run(mut self, mut look: impl AsyncFnMut(bool)) {
+    /// Has `look`, if there is a file, look again and again until nobody can order
+    /// that any more, and tells it whether somebody has.
+    async fn run(mut self, look: Option<impl AsyncFnMut(bool)>) {
+        let Some(mut look) = look else {
+            return;
+        };
         let (long, short) = (self.interval * 3 / 4, self.interval / 16);
         for turn in (0..LOOKS).cycle() {
             let pause = if turn == 0 { long } else { short };

@@ -129,6 +129,15 @@ impl Scene {
         self.browser.wait_for_text(AMOUNT, "99.9999999");
     }
 
+    /// The browser has the cookie, and no script can read it.
+    fn assert_has_session(&self) {
+        let cookies = self.browser.cookies();
+        assert_eq!(cookies.len(), 1);
+        assert_eq!(cookies[0].name(), "__Host-d7b_session");
+        assert_eq!(cookies[0].secure(), Some(true));
+        assert_eq!(cookies[0].http_only(), Some(true));
+    }
+
     /// Sends the form with a key.
     fn submit(&self, key: &str) {
         self.browser.type_into("#key", key);

@@ -14,14 +14,6 @@ impl Scene {
     fn set_in_firefox_without_script() -> Self {
         Self::set_in(Browser::start_firefox(), Browser::set_script_off)
     }
-
-    fn assert_has_session(&self) {
-        let cookies = self.browser.cookies();
-        assert_eq!(cookies.len(), 1);
-        assert_eq!(cookies[0].name(), "__Host-d7b_session");
-        assert_eq!(cookies[0].secure(), Some(true));
-        assert_eq!(cookies[0].http_only(), Some(true));
-    }
 }
 
 #[test]

@@ -18,10 +18,7 @@ fn a_key_in_the_form_leads_to_the_balance() {
     browser.wait_for_text(BADGE, "Fresh");
     assert_eq!(browser.text(AMOUNT).unwrap(), "99.9999999");
     assert_eq!(browser.text(FORM).unwrap(), "");
-    let cookies = browser.cookies();
-    assert_eq!(cookies.len(), 1);
-    assert_eq!(cookies[0].http_only(), Some(true));
-    assert_eq!(cookies[0].secure(), Some(true));
+    scene.assert_has_session();
     let page = browser.execute("return document.documentElement.outerHTML");
     assert!(!page.as_str().unwrap().contains(&scene.key.text));
     assert_eq!(scene.app.d7.count(), 1);
