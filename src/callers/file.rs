@@ -12,13 +12,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use serde::Deserialize;
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
-use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 pub use self::problem::{KeyProblems, KeysError};
 use self::{
-    problem::{Faulty, Problem, line_of, no_toml},
+    problem::{
+        Faulty, KEYS, NO_TABLE, Problem, UNKNOWN_TABLE, line_of, no_toml, unknown, wrong_kind,
+    },
     text::Text,
 };
 use super::{
@@ -49,23 +50,6 @@ pub enum FileError {
     Write(#[source] io::Error),
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KeysFile {
-    #[serde(default)]
-    keys: Vec<Spanned<RawKey>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a table")]
-struct RawKey {
-    client: String,
-    id: String,
-    sha256: String,
-    expires: Option<toml::value::Datetime>,
-    rate_limit: Option<String>,
-}
-
 /// Reads the key file at `path`.
 ///
 /// # Errors
@@ -80,12 +64,21 @@ pub fn read(path: &Path) -> Result<Vec<KeyRecord>, FileError> {
 /// # Errors
 /// The place where it is no TOML, or all keys that are wrong.
 pub fn parse_file(text: &str) -> Result<Vec<KeyRecord>, KeysError> {
-    let file: KeysFile =
-        toml::from_str(text).map_err(|error| no_toml(text, error.span(), error.message()))?;
-    let keys = file.keys.into_iter().map(|key| {
-        let line = key.span().start;
-        (Some(line), key.into_inner().check())
-    });
+    let file = DeTable::parse(text);
+    let file = file.map_err(|error| no_toml(text, error.span(), error.message()))?;
+    let wrong = |at: usize, problem: &'static str| KeysError::Toml {
+        line: line_of(text, at),
+        problem: problem.into(),
+    };
+    let mut keys = [].iter();
+    for (name, value) in file.get_ref() {
+        keys = match (name.get_ref().as_ref(), value.get_ref()) {
+            (KEYS, DeValue::Array(keys)) => keys.iter(),
+            (KEYS, _) => return Err(wrong(value.span().start, NO_TABLE)),
+            _ => return Err(wrong(name.span().start, UNKNOWN_TABLE)),
+        };
+    }
+    let keys = keys.map(|key| (Some(key.span().start), check_table(key.get_ref())));
     collect(keys, |at| line_of(text, at), KeysError::Empty)
 }
 
@@ -98,9 +91,14 @@ pub fn parse_inline(text: &str) -> Result<Vec<KeyRecord>, KeysError> {
     let keys = entries.map(|entry| {
         let mut fields = entry.split(':');
         let key = match (fields.next(), fields.next(), fields.next(), fields.next()) {
-            (Some(client), Some(id), Some(sha256), None) => {
-                check(client, id, sha256, Ok(None), Ok(None))
-            }
+            (Some(client), Some(id), Some(sha256), None) => check(Raw {
+                client: Ok(client),
+                id: Ok(id),
+                sha256: Ok(sha256),
+                expires: Ok(None),
+                rate_limit: Ok(None),
+                more: None,
+            }),
             _ => Err(Faulty {
                 problems: vec!["must be client:id:sha256hex".into()],
                 ..Faulty::default()
@@ -133,7 +131,7 @@ fn collect(
             Err(faulty) => Some(faulty),
         };
         if let Some(faulty) = faulty {
-            wrong.add(number, || at.map(&line_of), faulty);
+            wrong.add(number, at, &line_of, &faulty);
         }
     }
     match records {
@@ -175,60 +173,89 @@ impl Known {
     }
 }
 
-impl RawKey {
-    fn check(self) -> Checked {
-        let expires = self.expires.map(|end| {
-            moment(&end.to_string()).ok_or(
-                "expires must be a date and time with an offset, such as 2027-01-31T00:00:00Z",
-            )
+/// A key of a file.
+fn check_table(key: &DeValue<'_>) -> Checked {
+    let DeValue::Table(fields) = key else {
+        return Err(Faulty {
+            problems: vec![NO_TABLE.into()],
+            ..Faulty::default()
         });
-        let rate_limit = self.rate_limit.map(|limit| {
-            RateLimit::parse(&limit)
-                .ok_or("rate_limit must be N/s, N/m or N/h, N from 1 to 1000000, such as 50/s")
-        });
-        check(
-            &self.client,
-            &self.id,
-            &self.sha256,
-            expires.transpose(),
-            rate_limit.transpose(),
-        )
-    }
+    };
+    let text = |name| match fields.get(name) {
+        None => Err(format!("{name} is missing").into()),
+        Some(value) => match value.get_ref() {
+            DeValue::String(text) => Ok(text.as_ref()),
+            _ => Err(wrong_kind(name, value.span().start)),
+        },
+    };
+    let expires = fields.get("expires").map(|value| match value.get_ref() {
+        DeValue::Datetime(end) => moment(&end.to_string()).ok_or(
+            "expires must be a date and time with an offset, such as 2027-01-31T00:00:00Z".into(),
+        ),
+        _ => Err(wrong_kind("expires", value.span().start)),
+    });
+    let rate_limit = fields.get("rate_limit").map(|_| {
+        RateLimit::parse(text("rate_limit")?)
+            .ok_or("rate_limit must be N/s, N/m or N/h, N from 1 to 1000000, such as 50/s".into())
+    });
+    let names = fields
+        .keys()
+        .map(|name| (name.get_ref().as_ref(), name.span().start));
+    check(Raw {
+        client: text("client"),
+        id: text("id"),
+        sha256: text("sha256"),
+        expires: expires.transpose(),
+        rate_limit: rate_limit.transpose(),
+        more: unknown(names),
+    })
 }
 
-fn check(
-    client: &str,
-    id: &str,
-    sha256: &str,
-    expires: Result<Option<SystemTime>, &'static str>,
-    rate_limit: Result<Option<RateLimit>, &'static str>,
-) -> Checked {
-    let client = is_client_name(client)
-        .then(|| client.to_owned())
-        .ok_or("client must match [a-z0-9][a-z0-9._-]{0,62}");
-    let id = KeyId::parse(id).ok_or("id must match [0-9a-z]{8}");
-    let digest = Digest::parse(sha256).ok_or("sha256 must be 64 lower-case hexadecimal digits");
-    match (client, id, digest, expires, rate_limit) {
-        (Ok(client), Ok(id), Ok(digest), Ok(expires), Ok(rate_limit)) => Ok(KeyRecord {
+/// What was found of a key, and what is wrong with that as it stands.
+struct Raw<'a> {
+    client: Result<&'a str, Problem>,
+    id: Result<&'a str, Problem>,
+    sha256: Result<&'a str, Problem>,
+    expires: Result<Option<SystemTime>, Problem>,
+    rate_limit: Result<Option<RateLimit>, Problem>,
+    /// What is wrong beside its fields.
+    more: Option<Problem>,
+}
+
+fn check(raw: Raw<'_>) -> Checked {
+    let client = raw.client.and_then(|client| {
+        is_client_name(client)
+            .then(|| client.to_owned())
+            .ok_or("client must match [a-z0-9][a-z0-9._-]{0,62}".into())
+    });
+    let id = raw
+        .id
+        .and_then(|id| KeyId::parse(id).ok_or("id must match [0-9a-z]{8}".into()));
+    let digest = raw.sha256.and_then(|sha256| {
+        Digest::parse(sha256).ok_or("sha256 must be 64 lower-case hexadecimal digits".into())
+    });
+    match (client, id, digest, raw.expires, raw.rate_limit, raw.more) {
+        (Ok(client), Ok(id), Ok(digest), Ok(expires), Ok(rate_limit), None) => Ok(KeyRecord {
             client,
             id,
             digest,
             expires,
             rate_limit,
         }),
-        (client, id, digest, expires, rate_limit) => {
+        (client, id, digest, expires, rate_limit, more) => {
+            let shown = (id.as_ref().ok().copied(), client.as_ref().ok().cloned());
             let problems = [
-                client.as_ref().err().copied(),
+                client.err(),
                 id.err(),
                 digest.err(),
                 expires.err(),
                 rate_limit.err(),
+                more,
             ];
-            let problems = problems.into_iter().flatten().map(Problem::from);
             Err(Faulty {
-                id: id.ok(),
-                client: client.ok(),
-                problems: problems.collect(),
+                id: shown.0,
+                client: shown.1,
+                problems: problems.into_iter().flatten().collect(),
             })
         }
     }

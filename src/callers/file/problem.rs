@@ -29,7 +29,18 @@ pub enum KeysError {
 }
 
 /// What is wrong with one key.
-pub(super) type Problem = Cow<'static, str>;
+pub(super) struct Problem {
+    text: Cow<'static, str>,
+    /// Where in the text of the file, if not just where the key begins.
+    at: Option<usize>,
+}
+
+impl<T: Into<Cow<'static, str>>> From<T> for Problem {
+    fn from(text: T) -> Self {
+        let text = text.into();
+        Self { text, at: None }
+    }
+}
 
 /// Everything that is wrong with one key, and what of it can be shown.
 #[derive(Default)]
@@ -52,23 +63,22 @@ pub struct KeyProblems {
 impl KeyProblems {
     const MOST: usize = 20;
 
-    /// Adds what is wrong with the key of a number, counted from 1; `line` is
-    /// only asked where it is told.
+    /// Adds what is wrong with the key of a number, counted from 1, which begins
+    /// `at` some place; `line_of` is only asked for what is told.
     pub(super) fn add(
         &mut self,
         number: usize,
-        line: impl FnOnce() -> Option<usize>,
-        faulty: Faulty,
+        at: Option<usize>,
+        line_of: impl Fn(usize) -> usize,
+        faulty: &Faulty,
     ) {
         let room = Self::MOST - self.told.len();
         self.more += faulty.problems.len().saturating_sub(room);
-        if room == 0 || faulty.problems.is_empty() {
-            return;
-        }
-        let key = name(number, line(), &faulty);
-        let told = faulty.problems.iter().take(room);
-        self.told
-            .extend(told.map(|problem| format!("{key}: {problem}")));
+        let told = faulty.problems.iter().take(room).map(|problem| {
+            let line = problem.at.or(at).map(&line_of);
+            format!("{}: {}", name(number, line, faulty), problem.text)
+        });
+        self.told.extend(told);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -100,9 +110,18 @@ fn name(number: usize, line: Option<usize>, faulty: &Faulty) -> String {
     }
 }
 
+/// What all keys stand under.
+pub(super) const KEYS: &str = "keys";
+
+/// What is wrong with a key that is something else altogether.
+pub(super) const NO_TABLE: &str = "keys must be tables, each under [[keys]]";
+
+/// What is wrong with anything that does not stand under it.
+pub(super) const UNKNOWN_TABLE: &str = "must be in a table under [[keys]]: nothing else is known";
+
 /// The fields that there are, and how each should be.
 const FIELDS: [(&str, &str); 6] = [
-    ("keys", "keys must be tables, each under [[keys]]"),
+    (KEYS, NO_TABLE),
     ("client", r#"client must be text such as "billing""#),
     ("id", r#"id must be text such as "k3j9x2ab""#),
     (
@@ -116,6 +135,28 @@ const FIELDS: [(&str, &str); 6] = [
     ("rate_limit", r#"rate_limit must be text such as "50/s""#),
 ];
 
+/// What is wrong with a field of a key whose value, `at` some place, is of another
+/// kind.
+pub(super) fn wrong_kind(name: &str, at: usize) -> Problem {
+    let text = field(name).map_or("has a field of the wrong kind", |(_, how)| how);
+    Problem {
+        text: text.into(),
+        at: Some(at),
+    }
+}
+
+/// What is wrong with a key whose fields have these names, each at some place, if
+/// any of them is unknown.
+pub(super) fn unknown<'a>(mut names: impl Iterator<Item = (&'a str, usize)>) -> Option<Problem> {
+    let known = &FIELDS[1..];
+    let (_, at) = names.find(|(name, _)| known.iter().all(|(known, _)| known != name))?;
+    let known: Vec<_> = known.iter().map(|(name, _)| *name).collect();
+    Some(Problem {
+        text: format!("has an unknown field; there are {}", known.join(", ")).into(),
+        at: Some(at),
+    })
+}
+
 /// What the TOML reader complains of, in our words.
 pub(super) fn no_toml(text: &str, at: Option<Range<usize>>, message: &str) -> KeysError {
     let at = at.unwrap_or_default();
@@ -125,7 +166,7 @@ pub(super) fn no_toml(text: &str, at: Option<Range<usize>>, message: &str) -> Ke
     }
 }
 
-fn in_our_words(text: &str, at: Range<usize>, message: &str) -> Problem {
+fn in_our_words(text: &str, at: Range<usize>, message: &str) -> Cow<'static, str> {
     if message.starts_with("duplicate key") {
         return match field(text.get(at).unwrap_or_default()) {
             Some((name, _)) => format!("`{name}` is there twice").into(),
@@ -133,7 +174,7 @@ fn in_our_words(text: &str, at: Range<usize>, message: &str) -> Problem {
         };
     }
     match field_before(text, at.start) {
-        Some((_, how)) => Problem::from(*how),
+        Some((_, how)) => Cow::from(*how),
         None => without_content(message).into(),
     }
 }
@@ -156,10 +197,6 @@ fn field_before(text: &str, at: usize) -> Option<&'static (&'static str, &'stati
 /// that is from us, or from TOML.
 fn without_content(message: &str) -> String {
     let message = message.lines().next().unwrap_or_default();
-    // Here it quotes the name of a field of ours.
-    if message.starts_with("missing field") {
-        return message.to_owned();
-    }
     let (problem, expected) = match message.rsplit_once(", expected ") {
         Some((problem, expected)) => (problem, format!(", expected {expected}")),
         None => (message, String::new()),

@@ -166,13 +166,16 @@ fn keys_are_told_by_place_when_they_are_bad() {
     for (content, why) in [
         ("", "holds no key"),
         ("keys = \"marker-s3cr3t\"", "line 1: "),
-        ("\nkeys = [\"marker-s3cr3t\"]", "line 2: "),
+        ("\nkeys = [\"marker-s3cr3t\"]", "key 1 (line 2): keys must"),
         ("[[keys]]\nclient = \"marker-s3cr3t", "line 2: "),
-        ("[[keys]]\n\ncolour = \"marker-s3cr3t\"", "line 3: "),
+        (
+            "[[keys]]\n\ncolour = \"marker-s3cr3t\"",
+            "key 1 (line 1): client is missing",
+        ),
         ("marker-s3cr3t", "line 1: "),
         (
             "[[keys]]\nclient = \"a\"\nid = \"marker-s3cr3t\"",
-            "line 1: missing field",
+            "key 1 (of a, line 1): id must match",
         ),
     ] {
         assert_content_refused("D7B_KEYS_FILE", "D7B_KEYS", content, why);
