@@ -66,9 +66,10 @@ impl Reader<'_> {
     ) -> Duration {
         let Some(text) = text else { return default };
         match parse_duration(&text) {
-            None => self
-                .0
-                .add(name, "must be a duration such as 250ms, 30s, 5m or 1h"),
+            None => self.0.add(
+                name,
+                "must be a duration such as 250ms, 30s, 5m or 1h: a whole number and one unit",
+            ),
             Some(value) if range.contains(&value) => return value,
             Some(_) => {
                 let (low, high) = (Written(*range.start()), Written(*range.end()));

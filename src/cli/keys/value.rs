@@ -20,11 +20,12 @@ pub(super) fn client_name(text: &str) -> Result<String, &'static str> {
 pub(super) fn life(text: &str) -> Result<Duration, &'static str> {
     config::parse_duration(text)
         .filter(|life| *life >= Duration::from_secs(1))
-        .ok_or("must be a duration of a second or more, such as 90d, 12h or 30m")
+        .ok_or("must be a duration of a second or more, such as 90d, 12h or 30m: a whole number and one unit")
 }
 
 pub(super) fn grace(text: &str) -> Result<Duration, &'static str> {
-    config::parse_duration(text).ok_or("must be a duration such as 7d, 12h or 0s")
+    config::parse_duration(text)
+        .ok_or("must be a duration such as 7d, 12h or 0s: a whole number and one unit")
 }
 
 pub(super) fn key_id(text: &str) -> Result<KeyId, &'static str> {
