@@ -120,6 +120,23 @@ impl ApiError {
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
+    /// What to do about this occurrence (RFC 9457 section 3.1.4): what the row
+    /// says, where no more is known of it.
+    fn detail(&self) -> &'static str {
+        match self {
+            Self::AmbiguousCredential => {
+                "The request shows more than one credential. Send exactly one: a key as `Authorization: Bearer d7b_…`, or the cookie of a session."
+            }
+            Self::UnreadableParameter => {
+                "`since` must be there once at most, and be a moment as RFC 3339 has it, such as 2026-11-23T01:00:00Z; a `+` in it is written %2B."
+            }
+            Self::UnreadableBody => {
+                "The form breaks off before its end. Send it again, as long as its Content-Length says."
+            }
+            _ => self.code().entry().detail,
+        }
+    }
+
     /// Seconds to wait, where waiting can help.
     fn retry_after(&self) -> Option<u64> {
         if let Self::RateLimited { retry_after } = self {
@@ -147,7 +164,7 @@ impl ApiError {
             kind: format_args!("/problems/{}", code.as_str()),
             title: entry.title,
             status: status.as_u16(),
-            detail: entry.detail,
+            detail: self.detail(),
             code: code.as_str(),
             request_id,
             retryable: retry_after.is_some(),

@@ -164,6 +164,8 @@ fn a_since_that_cannot_be_read_is_told_apart_from_a_bad_credential() {
             "{query}"
         );
         assert_eq!(refused.header("www-authenticate"), None, "{query}");
+        let detail = refused.json()["detail"].to_string();
+        assert!(detail.contains("`since` must"), "{detail}");
     }
     let nobody = app.request("GET", "/history?since=yesterday").send();
     assert_eq!(nobody.code(), "unauthorized", "the credential comes first");

@@ -1,6 +1,8 @@
 //! Errors that are about the request itself, compared whole, and what every
 //! answer has in common.
 
+mod table;
+
 use std::{
     sync::{
         Arc,
@@ -52,7 +54,7 @@ pub(crate) fn assert_two_credentials(response: &Response) {
             "type": "/problems/bad_request",
             "title": "The request cannot be understood",
             "status": 400,
-            "detail": "Send exactly one credential, and parameters as the interface describes them.",
+            "detail": "The request shows more than one credential. Send exactly one: a key as `Authorization: Bearer d7b_…`, or the cookie of a session.",
             "code": "bad_request",
             "retryable": false,
         }),
