@@ -62,7 +62,8 @@ pub fn read(path: &Path) -> Result<Vec<KeyRecord>, FileError> {
 /// Reads the text of a key file.
 ///
 /// # Errors
-/// The place where it is no TOML, or all keys that are wrong.
+/// The place where it is no TOML or holds something else than keys, or all keys
+/// that are wrong.
 pub fn parse_file(text: &str) -> Result<Vec<KeyRecord>, KeysError> {
     let file = DeTable::parse(text);
     let file = file.map_err(|error| no_toml(text, error.span(), error.message()))?;
@@ -70,14 +71,16 @@ pub fn parse_file(text: &str) -> Result<Vec<KeyRecord>, KeysError> {
         line: line_of(text, at),
         problem: problem.into(),
     };
-    let mut keys = [].iter();
-    for (name, value) in file.get_ref() {
-        keys = match (name.get_ref().as_ref(), value.get_ref()) {
-            (KEYS, DeValue::Array(keys)) => keys.iter(),
-            (KEYS, _) => return Err(wrong(value.span().start, NO_TABLE)),
-            _ => return Err(wrong(name.span().start, UNKNOWN_TABLE)),
-        };
+    let names = file.get_ref().keys();
+    let others = names.filter(|name| name.get_ref() != KEYS);
+    if let Some(first) = others.map(|name| name.span().start).min() {
+        return Err(wrong(first, UNKNOWN_TABLE));
     }
+    let keys = match file.get_ref().get(KEYS).map(|keys| (keys, keys.get_ref())) {
+        None => [].iter(),
+        Some((_, DeValue::Array(keys))) => keys.iter(),
+        Some((keys, _)) => return Err(wrong(keys.span().start, NO_TABLE)),
+    };
     let keys = keys.map(|key| (Some(key.span().start), check_table(key.get_ref())));
     collect(keys, |at| line_of(text, at), KeysError::Empty)
 }
@@ -97,7 +100,7 @@ pub fn parse_inline(text: &str) -> Result<Vec<KeyRecord>, KeysError> {
                 sha256: Ok(sha256),
                 expires: Ok(None),
                 rate_limit: Ok(None),
-                more: None,
+                more: Vec::new(),
             }),
             _ => Err(Faulty {
                 problems: vec!["must be client:id:sha256hex".into()],
@@ -218,8 +221,8 @@ struct Raw<'a> {
     sha256: Result<&'a str, Problem>,
     expires: Result<Option<SystemTime>, Problem>,
     rate_limit: Result<Option<RateLimit>, Problem>,
-    /// What is wrong beside its fields.
-    more: Option<Problem>,
+    /// What is wrong beside these.
+    more: Vec<Problem>,
 }
 
 fn check(raw: Raw<'_>) -> Checked {
@@ -234,15 +237,17 @@ fn check(raw: Raw<'_>) -> Checked {
     let digest = raw.sha256.and_then(|sha256| {
         Digest::parse(sha256).ok_or("sha256 must be 64 lower-case hexadecimal digits".into())
     });
-    match (client, id, digest, raw.expires, raw.rate_limit, raw.more) {
-        (Ok(client), Ok(id), Ok(digest), Ok(expires), Ok(rate_limit), None) => Ok(KeyRecord {
-            client,
-            id,
-            digest,
-            expires,
-            rate_limit,
-        }),
-        (client, id, digest, expires, rate_limit, more) => {
+    match (client, id, digest, raw.expires, raw.rate_limit) {
+        (Ok(client), Ok(id), Ok(digest), Ok(expires), Ok(rate_limit)) if raw.more.is_empty() => {
+            Ok(KeyRecord {
+                client,
+                id,
+                digest,
+                expires,
+                rate_limit,
+            })
+        }
+        (client, id, digest, expires, rate_limit) => {
             let shown = (id.as_ref().ok().copied(), client.as_ref().ok().cloned());
             let problems = [
                 client.err(),
@@ -250,12 +255,11 @@ fn check(raw: Raw<'_>) -> Checked {
                 digest.err(),
                 expires.err(),
                 rate_limit.err(),
-                more,
             ];
             Err(Faulty {
                 id: shown.0,
                 client: shown.1,
-                problems: problems.into_iter().flatten().collect(),
+                problems: problems.into_iter().flatten().chain(raw.more).collect(),
             })
         }
     }

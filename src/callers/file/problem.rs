@@ -145,16 +145,23 @@ pub(super) fn wrong_kind(name: &str, at: usize) -> Problem {
     }
 }
 
-/// What is wrong with a key whose fields have these names, each at some place, if
-/// any of them is unknown.
-pub(super) fn unknown<'a>(mut names: impl Iterator<Item = (&'a str, usize)>) -> Option<Problem> {
+/// What is wrong with a key whose fields have these names, each at some place:
+/// those that are unknown, in the order of their places.
+pub(super) fn unknown<'a>(names: impl Iterator<Item = (&'a str, usize)>) -> Vec<Problem> {
     let known = &FIELDS[1..];
-    let (_, at) = names.find(|(name, _)| known.iter().all(|(known, _)| known != name))?;
+    let is_unknown = |name: &str| known.iter().all(|(known, _)| *known != name);
+    let mut places: Vec<_> = names
+        .filter(|(name, _)| is_unknown(name))
+        .map(|(_, at)| at)
+        .collect();
+    places.sort_unstable();
     let known: Vec<_> = known.iter().map(|(name, _)| *name).collect();
-    Some(Problem {
-        text: format!("has an unknown field; there are {}", known.join(", ")).into(),
+    let text = format!("has an unknown field; there are {}", known.join(", "));
+    let problem = |at| Problem {
+        text: text.clone().into(),
         at: Some(at),
-    })
+    };
+    places.into_iter().map(problem).collect()
 }
 
 /// What the TOML reader complains of, in our words.
