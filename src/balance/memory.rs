@@ -21,8 +21,9 @@ use super::{AccountId, state::AccountState};
 ///
 /// # Design
 /// moka notes every read, for an order of eviction that nobody needs here, and
-/// looks at its clock: that was a twentieth of a hit. So each thread goes on with
-/// the state that it has found last until something is put.
+/// looks at its clock: that was a thirtieth of a hit. So each thread goes on with
+/// the state that it has found last until something is put, and keeps that state
+/// alive meanwhile.
 #[derive(Clone)]
 pub struct MemoryCache {
     states: moka::sync::Cache<AccountId, Arc<AccountState>, RandomState>,
@@ -90,7 +91,7 @@ impl MemoryCache {
     /// one.
     pub fn put(&self, account: AccountId, state: Arc<AccountState>) {
         self.states.insert(account, state);
-        self.last_put.store(next_put(), Ordering::Release);
+        self.last_put.swap(next_put(), Ordering::AcqRel);
     }
 }
 
@@ -126,6 +127,8 @@ mod tests {
         let ((tell, told), (say, said)) = (mpsc::channel(), mpsc::channel());
 
         thread::scope(|scope| {
+            // Gone with this closure, so that the thread ends where this one fails.
+            let tell = tell;
             let (cache, account, new) = (&cache, &account, &new);
             scope.spawn(move || {
                 say.send(holds(cache, account, &old)).unwrap();
