@@ -130,9 +130,7 @@ impl ApiError {
             Self::UnreadableParameter => {
                 "`since` must be there once at most, and be a moment as RFC 3339 has it, such as 2026-11-23T01:00:00Z; a `+` in it is written %2B."
             }
-            Self::UnreadableBody => {
-                "The form breaks off before its end. Send it again, as long as its Content-Length says."
-            }
+            Self::UnreadableBody => "The form could not be read to its end. Send it again, whole.",
             _ => self.code().entry().detail,
         }
     }

@@ -72,7 +72,7 @@ async fn read(payload: &mut Payload) -> Result<Zeroizing<Vec<u8>>, ApiError> {
     // Never moved to grow or to shrink, which would leave a copy behind.
     let mut text = Zeroizing::new(Vec::with_capacity(LIMIT));
     while let Some(part) = payload.next().await {
-        // Broken off: nobody is left to read the answer.
+        // Broken off: who has only ended its side may still read the answer.
         let part = part.map_err(|_| ApiError::UnreadableBody)?;
         if text.len() + part.len() > LIMIT {
             return Err(ApiError::ContentTooLarge);
