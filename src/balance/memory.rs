@@ -91,6 +91,7 @@ impl MemoryCache {
     /// one.
     pub fn put(&self, account: AccountId, state: Arc<AccountState>) {
         self.states.insert(account, state);
+        // Exchanged rather than stored: who sees the later of two sees the other, too.
         self.last_put.swap(next_put(), Ordering::AcqRel);
     }
 }

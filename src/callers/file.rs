@@ -248,7 +248,8 @@ fn check(raw: Raw<'_>) -> Checked {
             })
         }
         (client, id, digest, expires, rate_limit) => {
-            let shown = (id.as_ref().ok().copied(), client.as_ref().ok().cloned());
+            let (shown_id, shown_client) =
+                (id.as_ref().ok().copied(), client.as_ref().ok().cloned());
             let problems = [
                 client.err(),
                 id.err(),
@@ -257,8 +258,8 @@ fn check(raw: Raw<'_>) -> Checked {
                 rate_limit.err(),
             ];
             Err(Faulty {
-                id: shown.0,
-                client: shown.1,
+                id: shown_id,
+                client: shown_client,
                 problems: problems.into_iter().flatten().chain(raw.more).collect(),
             })
         }

@@ -2,7 +2,7 @@
 //! the list, but for the names that we gave its fields, and ids and names of
 //! clients that are well-formed: a key may stand anywhere else.
 
-use std::{borrow::Cow, fmt, ops::Range};
+use std::{borrow::Cow, fmt, ops::Range, sync::LazyLock};
 
 use crate::callers::key::KeyId;
 
@@ -155,14 +155,19 @@ pub(super) fn unknown<'a>(names: impl Iterator<Item = (&'a str, usize)>) -> Vec<
         .map(|(_, at)| at)
         .collect();
     places.sort_unstable();
-    let known: Vec<_> = known.iter().map(|(name, _)| *name).collect();
-    let text = format!("has an unknown field; there are {}", known.join(", "));
     let problem = |at| Problem {
-        text: text.clone().into(),
+        text: UNKNOWN_FIELD.as_str().into(),
         at: Some(at),
     };
     places.into_iter().map(problem).collect()
 }
+
+/// What is wrong with a key for each such field: made once, since a file may be full
+/// of them.
+static UNKNOWN_FIELD: LazyLock<String> = LazyLock::new(|| {
+    let known: Vec<_> = FIELDS[1..].iter().map(|(name, _)| *name).collect();
+    format!("has an unknown field; there are {}", known.join(", "))
+});
 
 /// What the TOML reader complains of, in our words.
 pub(super) fn no_toml(text: &str, at: Option<Range<usize>>, message: &str) -> KeysError {
