@@ -196,7 +196,11 @@ fn without_a_script_the_page_is_loaded_again_when_there_may_be_news() {
         let app = TestApp::builder().set("D7B_CACHE_TTL", ttl).start();
         app.balance();
         app.advance_s(age);
-        reload(&inside(&app).text())
+        // One that the page starts is not over before the page is made.
+        let gate = app.hold(answer(503, ""));
+        let html = inside(&app).text();
+        gate.open();
+        reload(&html)
     };
     assert_eq!(of("1m", 0), Some(61));
     assert_eq!(of("1m", 59), Some(3));
