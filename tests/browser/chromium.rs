@@ -5,33 +5,41 @@ use std::{fs, path::Path, process};
 use fantoccini::wd::Capabilities;
 use serde_json::{Value, json};
 
-use crate::{
-    command::Command,
-    harness::{process::Process, wait_until},
-    program,
-};
+use crate::{command::Command, harness::process::Process, program};
 
 /// The package that brings axe-core, and how to come by it.
 const AXE: &str = "axe-playwright-python==0.1.8";
 
+/// How often the driver picks a port. It takes one that is free for IPv6, and ends
+/// where something has the same for IPv4, as the other tests' servers do.
+const ATTEMPTS: usize = 5;
+
+/// What it says then.
+const PORT_TAKEN: &str = "IPv4 port not available";
+
 /// Starts the driver on a port that it picks. Returns it with its URL.
 pub(crate) fn start_driver() -> (Process, String) {
+    (0..ATTEMPTS)
+        .find_map(|_| start_driver_once())
+        .unwrap_or_else(|| panic!("no free port in {ATTEMPTS} attempts"))
+}
+
+/// Nothing where the driver picked a port that is taken.
+fn start_driver_once() -> Option<(Process, String)> {
     let mut command = process::Command::new(program::find("chromedriver", "chromium-driver"));
     // Pages show times of the day.
     command.arg("--port=0").env("TZ", "UTC");
     let driver = Process::spawn(command);
-    let find = || {
+    let port = driver.wait_for("the driver tells its port", || {
         let said = driver.stdout();
+        if said.contains(PORT_TAKEN) {
+            return Some(None);
+        }
         let (_, rest) = said.split_once("started successfully on port ")?;
         let (port, _) = rest.split_once('.')?;
-        port.parse::<u16>().ok()
-    };
-    wait_until("the driver tells its port", || {
-        assert!(driver.runs(), "chromedriver has ended: {}", driver.stderr());
-        find().is_some()
-    });
-    let url = format!("http://127.0.0.1:{}", find().unwrap());
-    (driver, url)
+        Some(port.parse::<u16>().ok())
+    })?;
+    Some((driver, format!("http://127.0.0.1:{port}")))
 }
 
 /// A browser without a window and a network but loopback's, that keeps what its

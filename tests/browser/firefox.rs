@@ -5,11 +5,7 @@ use std::{path::Path, process};
 use fantoccini::wd::Capabilities;
 use serde_json::json;
 
-use crate::{
-    command::Command,
-    harness::{process::Process, wait_until},
-    program,
-};
+use crate::{command::Command, harness::process::Process, program};
 
 /// The driver, and how to come by it.
 const DRIVER: &str = "geckodriver@0.37.1";
@@ -61,18 +57,13 @@ pub(crate) fn start_driver() -> (Process, String) {
         .args(["--port=0", "--allow-system-access"])
         .env("TZ", "UTC");
     let driver = Process::spawn(command);
-    let find = || {
+    let address = driver.wait_for("the driver tells its port", || {
         let said = driver.stdout();
         let (_, rest) = said.split_once("Listening on ")?;
         let (address, _) = rest.split_once('\n')?;
-        Some(format!("http://{}", address.trim()))
-    };
-    wait_until("the driver tells its port", || {
-        assert!(driver.runs(), "geckodriver has ended: {}", driver.stderr());
-        find().is_some()
+        Some(address.trim().to_owned())
     });
-    let url = find().unwrap();
-    (driver, url)
+    (driver, format!("http://{address}"))
 }
 
 /// A browser without a window, a proxy and motion.

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     path::Path,
     process::Command,
 };
@@ -10,7 +10,7 @@ use std::{
 use tempfile::TempDir;
 
 use crate::{
-    harness::{Request, TestApp, process::Process, wait_until},
+    harness::{Request, TestApp, process::Process},
     program,
 };
 
@@ -176,23 +176,13 @@ fn run(recipe: &str, service: SocketAddr, addr: SocketAddr, folder: &Path) -> Op
     command.args(["-e", "stderr", "-p"]).arg(folder);
     command.arg("-c").arg(folder.join("nginx.conf"));
     let process = Process::spawn(command);
-    is_served(addr, &process).then_some(process)
-}
-
-/// Waits until a proxy can be reached; false where another program has taken
-/// its port.
-fn is_served(addr: SocketAddr, process: &Process) -> bool {
-    let is_refused = || process.stderr().contains("Address already in use");
-    wait_until("the proxy is there", || {
-        let is_there = TcpStream::connect(addr).is_ok();
-        assert!(
-            process.runs() || is_refused(),
-            "nginx has ended: {}",
-            process.stderr()
-        );
-        is_there
+    let is_there = process.wait_for("the proxy is there", || {
+        let said = process.stderr();
+        let is_taken = said.contains("Address already in use");
+        // It says how it waits for events once it listens.
+        (is_taken || said.contains("event method")).then_some(!is_taken)
     });
-    process.runs() && !is_refused()
+    is_there.then_some(process)
 }
 
 fn free_addr() -> SocketAddr {

@@ -40,12 +40,11 @@ impl Demo {
     fn start_with(arguments: &[&str], variables: Variables) -> Self {
         let _alone = STARTS.lock().unwrap_or_else(PoisonError::into_inner);
         let process = Process::start(&[&["demo"], arguments].concat(), variables);
-        wait_until("the demo tells what to try", || {
+        let stdout = process.wait_for("the demo tells what to try", || {
             let stdout = process.stdout();
-            assert!(process.runs(), "{stdout}\n{}", process.stderr());
-            stdout.contains("curl ") && stdout.ends_with('\n')
+            let is_whole = stdout.contains("curl ") && stdout.ends_with('\n');
+            is_whole.then_some(stdout)
         });
-        let stdout = process.stdout();
         let line = stdout.lines().find(|line| line.contains("curl ")).unwrap();
         let header = line.split('\'').nth(1).unwrap();
         let (name, value) = header.split_once(": ").unwrap();

@@ -1,6 +1,7 @@
 //! The program itself: its arguments, environment, output, signals and end.
 
 use std::{
+    cell::RefCell,
     ffi::{OsStr, OsString},
     io::Read,
     net::SocketAddr,
@@ -115,31 +116,43 @@ impl Process {
 
     /// Waits for the first event of a name.
     pub(crate) fn wait_for_event(&self, name: &str) -> Value {
-        wait_until(&format!("the log tells {name:?}"), || {
-            assert!(
-                !self.events_named(name).is_empty() || self.runs(),
-                "ended before {name:?}:\n{}",
-                self.stderr()
-            );
-            !self.events_named(name).is_empty()
-        });
-        self.events_named(name).remove(0)
+        self.wait_for(&format!("the log tells {name:?}"), || {
+            self.events_named(name).into_iter().next()
+        })
     }
 
     /// Waits for the first line of its log that holds `text`.
     pub(crate) fn wait_for_line(&self, text: &str) -> String {
-        let find = || {
+        self.wait_for(&format!("the log holds {text:?}"), || {
             let log = self.stderr();
             let (whole, _) = log.rsplit_once('\n')?;
             let line = whole.lines().find(|line| line.contains(text))?;
             Some(line.to_owned())
-        };
-        wait_until(&format!("the log holds {text:?}"), || {
-            let is_there = find().is_some();
-            assert!(is_there || self.runs(), "ended:\n{}", self.stderr());
+        })
+    }
+
+    /// Waits for something that it says or brings about.
+    pub(crate) fn wait_for<T>(&self, what: &str, find: impl Fn() -> Option<T>) -> T {
+        let found = RefCell::new(None);
+        wait_until(what, || {
+            // Looked at first: where it has ended by then, `find` sees the last word.
+            let has_ended = self.has_ended();
+            *found.borrow_mut() = find();
+            let is_there = found.borrow().is_some();
+            assert!(
+                is_there || !has_ended,
+                "ended before {what}:\n{}\n{}",
+                self.stdout(),
+                self.stderr()
+            );
             is_there
         });
-        find().unwrap()
+        found.take().unwrap()
+    }
+
+    /// Whether it has ended and all that it wrote has been read.
+    fn has_ended(&self) -> bool {
+        !self.runs() && self.stdout.has_ended() && self.stderr.has_ended()
     }
 
     pub(crate) fn runs(&self) -> bool {
@@ -214,8 +227,12 @@ impl Output {
         String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
     }
 
+    fn has_ended(&self) -> bool {
+        *self.ended.lock().unwrap()
+    }
+
     fn whole(&self) -> String {
-        wait_until("the stream ends", || *self.ended.lock().unwrap());
+        wait_until("the stream ends", || self.has_ended());
         self.text()
     }
 }

@@ -110,7 +110,10 @@ impl Browser {
         };
         let lines = lines.as_array().unwrap().iter();
         lines
-            .map(|line| line["message"].as_str().unwrap().to_owned())
+            .map(|line| line["message"].as_str().unwrap())
+            // Chromium's own page, the one of a tab that nobody has used yet.
+            .filter(|line| !line.starts_with("chrome://"))
+            .map(str::to_owned)
             .collect()
     }
 

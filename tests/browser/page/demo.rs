@@ -20,7 +20,9 @@ fn announced(demo: &Process, name: &str) -> String {
 #[test]
 fn the_account_of_a_demo_falls_and_the_chart_shows_it() {
     let demo = Process::start(&["demo"], variables([("D7B_CACHE_TTL", "1s")]));
-    wait_until("the demo has started", || demo.stdout().contains("curl "));
+    demo.wait_for("the demo tells what to try", || {
+        demo.stdout().contains("curl ").then_some(())
+    });
     let browser = Browser::start();
     browser.open(&announced(&demo, "page"));
 
