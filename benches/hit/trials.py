@@ -19,6 +19,8 @@ NGINX_QUIET = "nginx, log off"
 # How long the simulated D7 takes where a trial is about waiting for it.
 DELAY_S = 0.3
 TTL_S = 2
+# How long a subject is loaded before it is measured.
+WARM_UP_S = 1
 # A refresh that is under way this much later than it could be is late.
 LATE_S = 0.25
 
@@ -120,16 +122,16 @@ class Bench:
 
     # Load, in turns
 
-    def in_turns(self, trial, loads, seconds=None, rounds=None):
+    def in_turns(self, trial, loads):
         """Rounds of each load in turns, so that a slow minute is everyone's.
 
         `loads` has a name, a subject, a plan and the length of an answer.
         """
-        seconds = seconds or self.options.seconds
-        rounds = rounds or self.options.rounds
-        step(f"{trial}: {rounds} x {len(loads)} rounds of {seconds:g} s")
-        for _, subject, plan, size in loads:
-            load.run(self.cores, subject, plan, min(1, seconds / 2), size)
+        seconds, rounds = self.options.seconds, self.options.rounds
+        step(f"{trial}: {rounds} x {len(loads)} rounds of {seconds} s")
+        if not self.options.smoke:
+            for _, subject, plan, size in loads:
+                load.run(self.cores, subject, plan, WARM_UP_S, size)
         for number in range(rounds):
             for name, subject, plan, size in loads:
                 measured = load.run(self.cores, subject, plan, seconds, size)
