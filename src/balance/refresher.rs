@@ -33,6 +33,7 @@ use self::{
     under_way::{Landed, Mission, UnderWay, Waiter, landed},
 };
 use super::{
+    credential::choice::Event,
     decision::{Asked, Decision, Wait, crowded_out, decide},
     flight::{Crash, Flight, Outcome},
     hold_down::Draw,
@@ -163,7 +164,7 @@ impl Refresher {
         if self.flight.is_some() {
             return self.custody.put_by(found);
         }
-        let is_changed = self.custody.take_in(found);
+        let (events, is_changed) = self.custody.take_in(found);
         let credentials = self.custody.credentials();
         self.ledger.note_credential(credentials.standing());
         if is_changed && credentials.is_rejected() {
@@ -171,6 +172,7 @@ impl Refresher {
         } else {
             self.ledger.enter_credential();
         }
+        self.custody.tell_all(&events);
     }
 
     fn nudged(&mut self) {
@@ -261,34 +263,35 @@ impl Refresher {
             waiters,
         } = landed;
         let found = self.custody.was_put_by();
-        let outcome = match landing {
+        let (outcome, events) = match landing {
             Some(landing) => {
-                self.custody.take_back(landing.credentials, &landing.events);
+                self.custody.take_back(landing.credentials);
                 let standing = self.custody.credentials().standing();
                 self.ledger.note_credential(standing);
                 if let (true, Err(crash)) = (landing.has_declined, &landing.outcome) {
                     self.custody.postpone(crash);
                 }
-                landing.outcome
+                (landing.outcome, landing.events)
             }
             None => {
                 let crash = Crash::panicked();
-                self.custody.panicked(mission.on_trial(), &crash);
-                Err(crash)
+                let events = self.custody.panicked(mission.on_trial(), &crash);
+                (Err(crash), events)
             }
         };
         match (mission, outcome) {
-            (Mission::Refresh, outcome) => self.refreshed(outcome, waiters),
-            (Mission::Proof(_), Ok(reading)) => self.refreshed(Ok(reading), waiters),
-            (Mission::Proof(_), Err(crash)) => self.not_proved(&crash, waiters),
+            (Mission::Refresh, outcome) => self.refreshed(outcome, &events, waiters),
+            (Mission::Proof(_), Ok(reading)) => self.refreshed(Ok(reading), &events, waiters),
+            (Mission::Proof(_), Err(crash)) => self.not_proved(&crash, &events, waiters),
         }
         self.looked(found);
     }
 
     /// A changed credential was not accepted: nothing is held against the one
     /// in force, which those who waited are now served by.
-    fn not_proved(&mut self, crash: &Crash, waiters: Vec<Waiter>) {
+    fn not_proved(&mut self, crash: &Crash, events: &[Event], waiters: Vec<Waiter>) {
         self.ledger.not_proved(crash.answered, self.clock.mono());
+        self.custody.tell_all(events);
         if waiters.is_empty() {
             self.metrics.waiting(0);
         } else {
@@ -297,7 +300,7 @@ impl Refresher {
     }
 
     /// Enters a refresh's outcome, and tells all who waited for it.
-    fn refreshed(&mut self, outcome: Outcome, waiters: Vec<Waiter>) {
+    fn refreshed(&mut self, outcome: Outcome, events: &[Event], waiters: Vec<Waiter>) {
         let now = self.clock.mono();
         // What went wrong now, whichever failure stays in force.
         let went_wrong = outcome.as_ref().err().map(|crash| crash.error.kind);
@@ -306,7 +309,8 @@ impl Refresher {
             Ok(reading) => Ok(self.ledger.refreshed(&reading, now)),
             Err(crash) => Err(self.ledger.failed(crash, now)),
         };
-        // Whoever sees it counted is to find its outcome in the cache.
+        // Whoever sees it told or counted is to find its outcome in the cache.
+        self.custody.tell_all(events);
         match went_wrong {
             None => self.metrics.refreshed(),
             Some(kind) => self.metrics.failed(kind.as_str()),

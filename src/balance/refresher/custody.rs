@@ -164,37 +164,36 @@ impl Custody {
         self.found.take()
     }
 
-    /// Takes in what a look has found. Says whether there is a credential to
-    /// ask with that was not there before.
-    pub(super) fn take_in(&mut self, found: Found) -> bool {
+    /// Takes in what a look has found. Returns what is to be told of it, and
+    /// whether there is a credential to ask with that was not there before.
+    pub(super) fn take_in(&mut self, found: Found) -> (Vec<Event>, bool) {
         let events = self.credentials.look(found.kept, found.look);
         let has = |what| events.iter().any(|event| event.what == what);
         if has(What::Offered) {
             self.tally = Tally::default();
         }
-        self.tell_all(&events);
-        has(What::Offered) || has(What::Replaced)
+        let is_changed = has(What::Offered) || has(What::Replaced);
+        (events, is_changed)
     }
 
     /// Takes over what a flight has made of the credentials.
-    pub(super) fn take_back(&mut self, credentials: Credentials, events: &[Event]) {
+    pub(super) fn take_back(&mut self, credentials: Credentials) {
         self.credentials = credentials;
-        self.tell_all(events);
     }
 
     /// A flight has panicked: a proof, or a refresh that began with a changed
-    /// credential where the one in force is rejected.
-    pub(super) fn panicked(&mut self, on_trial: Option<&Credential>, crash: &Crash) {
+    /// credential where the one in force is rejected. Returns what is to be told.
+    pub(super) fn panicked(&mut self, on_trial: Option<&Credential>, crash: &Crash) -> Vec<Event> {
         let is_rejected = self.credentials.is_rejected();
         let leading = self.credentials.untried().filter(|_| is_rejected);
         let Some(changed) = on_trial.or(leading).cloned() else {
-            return;
+            return Vec::new();
         };
         let events = self
             .credentials
             .declined(&changed, false, self.clock.mono());
         self.postpone(crash);
-        self.tell_all(&events);
+        events
     }
 
     /// Puts off the next trial of one that got neither a yes nor a no, by
@@ -208,11 +207,13 @@ impl Custody {
         self.credentials.postpone(now + pause);
     }
 
-    fn tell_all(&mut self, events: &[Event]) {
+    /// Logs and counts what has happened. Comes after all that it brings about:
+    /// whoever sees it told is to find it so.
+    pub(super) fn tell_all(&mut self, events: &[Event]) {
+        self.count_standing();
         for event in events {
             self.tell(event);
         }
-        self.count_standing();
         self.watch_expiry();
     }
 

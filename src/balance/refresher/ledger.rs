@@ -97,9 +97,7 @@ impl Ledger {
     /// Enters a balance.
     pub(super) fn refreshed(&mut self, reading: &Reading, now: MonoTime) -> Arc<Snapshot> {
         let snapshot = Arc::new(Snapshot::new(reading, self.clock.wall(), now));
-        if let Some(failure) = &self.state.failure {
-            info!(event = "upstream_recovered", after = %failure.kind, "D7 answers again");
-        }
+        let last = self.state.failure.clone();
         self.tally = Tally::default();
         self.history.record(Arc::clone(&snapshot));
         self.enter(AccountState::new(
@@ -107,6 +105,9 @@ impl Ledger {
             None,
             Some(now),
         ));
+        if let Some(failure) = last {
+            info!(event = "upstream_recovered", after = %failure.kind, "D7 answers again");
+        }
         snapshot
     }
 
@@ -121,7 +122,8 @@ impl Ledger {
             // What was held against the old one is not the new one's fault.
             self.tally = Tally::default();
         }
-        let mut failure = crash.in_force(self.state.failure.as_deref(), now);
+        let last = self.state.failure.clone();
+        let mut failure = crash.in_force(last.as_deref(), now);
         let error = &crash.error;
         let class = if crash.has_more {
             // Another credential may work: there is reason to come back soon.
@@ -133,7 +135,6 @@ impl Ledger {
             self.tally
                 .hold_down(class, error.retry_after, self.clock.wall(), &self.draw);
         failure.held_until = now + hold_down;
-        self.tell(&failure, error, hold_down);
         let failure = Arc::new(failure);
         let last_failed = LastFailed {
             at: self.clock.wall(),
@@ -147,6 +148,7 @@ impl Ledger {
             Some(Arc::clone(&failure)),
             answered_at,
         ));
+        tell(&failure, last.as_deref(), error, hold_down);
         failure
     }
 
@@ -181,53 +183,51 @@ impl Ledger {
         self.publish();
         self.news.send_replace(Arc::clone(&self.state));
     }
+}
 
-    /// Logs a failure when it begins, not each time it lasts.
-    fn tell(&self, failure: &Failure, error: &SourceError, hold_down: Duration) {
-        let is_same =
-            |last: &Arc<Failure>| last.kind == failure.kind && last.confirmed == failure.confirmed;
-        let known = self.state.failure.as_ref().is_some_and(is_same);
-        // Where a refusal stays in force, this is what went wrong under it.
-        let (latest, cause) = (error.kind.as_str(), error.cause.as_str());
-        let code = failure.code.as_ref().map(|code| code.as_str());
-        let (kind, status, hold_down_s) =
-            (failure.kind.as_str(), failure.status, hold_down.as_secs());
-        if known {
-            debug!(
-                event = "upstream_failing",
-                error.kind = kind,
-                status,
-                code,
-                latest,
-                cause,
-                hold_down_s,
-                "D7 still fails"
-            );
-        } else if failure.is_refusal() {
-            let advice = if failure.kind.is_rejection() {
-                "D7 rejects the token: write a valid one into its file, no restart is needed; with D7B_TOKEN, restart with another"
-            } else {
-                "D7 asks for a payment: the account's owner has to act"
-            };
-            error!(
-                event = "upstream_failed",
-                error.kind = kind,
-                status,
-                code,
-                cause,
-                hold_down_s,
-                "{advice}"
-            );
+/// Logs a failure when it begins, not each time it lasts.
+fn tell(failure: &Failure, last: Option<&Failure>, error: &SourceError, hold_down: Duration) {
+    let known =
+        last.is_some_and(|last| last.kind == failure.kind && last.confirmed == failure.confirmed);
+    // Where a refusal stays in force, this is what went wrong under it.
+    let (latest, cause) = (error.kind.as_str(), error.cause.as_str());
+    let code = failure.code.as_ref().map(|code| code.as_str());
+    let (kind, status, hold_down_s) = (failure.kind.as_str(), failure.status, hold_down.as_secs());
+    if known {
+        debug!(
+            event = "upstream_failing",
+            error.kind = kind,
+            status,
+            code,
+            latest,
+            cause,
+            hold_down_s,
+            "D7 still fails"
+        );
+    } else if failure.is_refusal() {
+        let advice = if failure.kind.is_rejection() {
+            "D7 rejects the token: write a valid one into its file, no restart is needed; with D7B_TOKEN, restart with another"
         } else {
-            warn!(
-                event = "upstream_failed",
-                error.kind = kind,
-                status,
-                code,
-                cause,
-                hold_down_s,
-                "no balance from D7"
-            );
-        }
+            "D7 asks for a payment: the account's owner has to act"
+        };
+        error!(
+            event = "upstream_failed",
+            error.kind = kind,
+            status,
+            code,
+            cause,
+            hold_down_s,
+            "{advice}"
+        );
+    } else {
+        warn!(
+            event = "upstream_failed",
+            error.kind = kind,
+            status,
+            code,
+            cause,
+            hold_down_s,
+            "no balance from D7"
+        );
     }
 }
