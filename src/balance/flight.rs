@@ -10,10 +10,12 @@
 //! a changed one first.
 
 mod count;
+mod crash;
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
 use self::count::Count;
+pub(super) use self::crash::Crash;
 use super::{
     Reading,
     credential::{
@@ -22,8 +24,7 @@ use super::{
     },
     hold_down::Draw,
     recent::RecentRequests,
-    source::{BalanceSource, FailureKind, SourceError},
-    state::Failure,
+    source::{BalanceSource, SourceError},
 };
 use crate::{
     clock::{Clock, MonoTime},
@@ -43,90 +44,6 @@ pub(super) struct Landing {
     pub(super) events: Vec<Event>,
     /// Whether a changed one was tried, and not accepted.
     pub(super) has_declined: bool,
-}
-
-/// A flight that brought no balance.
-#[derive(Debug)]
-pub(super) struct Crash {
-    /// The word that counts.
-    pub(super) error: SourceError,
-    /// For a rejected credential: whether D7 said so twice.
-    pub(super) confirmed: bool,
-    /// Whether D7 answered anything, to whichever request.
-    pub(super) answered: bool,
-    /// Whether the word that counts is about another credential than the one
-    /// in force.
-    pub(super) credential_changed: bool,
-    /// Whether a credential is left that could not be asked with: there is
-    /// reason to come back soon.
-    pub(super) has_more: bool,
-}
-
-impl Crash {
-    fn unconfirmed(error: SourceError) -> Self {
-        Self {
-            answered: error.is_an_answer(),
-            error,
-            confirmed: false,
-            credential_changed: false,
-            has_more: false,
-        }
-    }
-
-    /// A rejection that the source has confirmed.
-    fn confirmed(error: SourceError) -> Self {
-        Self {
-            confirmed: true,
-            ..Self::unconfirmed(error)
-        }
-    }
-
-    /// The failure to remember after this crash.
-    ///
-    /// A refusal is lifted by D7's word only: what fails after it, however it
-    /// fails, leaves it in force. A changed credential lifts a rejection, but
-    /// not the ban on stale balances, which ends when D7 accepts it.
-    pub(super) fn in_force(&self, last: Option<&Failure>, now: MonoTime) -> Failure {
-        let new = Failure {
-            kind: self.error.kind,
-            status: self.error.status,
-            code: self.error.code.clone(),
-            confirmed: self.confirmed,
-            is_on_probation: false,
-            held_until: now,
-        };
-        let blocking = last.filter(|last| last.is_blocking() && !new.is_refusal());
-        match blocking {
-            None => new,
-            Some(last) if last.is_refusal() && !self.lifts(last) => last.clone(),
-            Some(_) => Failure {
-                is_on_probation: true,
-                ..new
-            },
-        }
-    }
-
-    /// The same crash, with what became of the attempt with another credential
-    /// in its words for the log.
-    fn and_with_another(mut self, error: &SourceError) -> Self {
-        self.error.cause = format!("{}; with another token {error}", self.error.cause);
-        self
-    }
-
-    fn lifts(&self, last: &Failure) -> bool {
-        self.credential_changed && last.kind.is_rejection()
-    }
-
-    /// The crash of a flight whose task has panicked.
-    pub(super) fn panicked() -> Self {
-        Self::unconfirmed(SourceError {
-            kind: FailureKind::Panicked,
-            status: None,
-            code: None,
-            retry_after: None,
-            cause: "the refresh panicked".to_owned(),
-        })
-    }
 }
 
 /// The pause before a rejection is put to the test: D7 has been seen to refuse
