@@ -50,6 +50,9 @@ pub(super) struct Landing {
 /// good tokens for a moment.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_millis(500));
 
+/// How long a look at where the credentials are kept may take, at most.
+const LONGEST_LOOK: Duration = Duration::from_secs(2);
+
 /// What a flight needs.
 pub(super) struct Flight {
     pub(super) source: Rc<dyn BalanceSource>,
@@ -270,9 +273,11 @@ impl Flight {
     }
 
     /// Looks at where the credentials are kept. Bounded, since that may be a
-    /// mount that hangs, and the requests need their time.
+    /// mount that hangs, and what comes after it needs half of the time left.
     async fn look_again(&mut self) {
-        if let Ok(kept) = tokio::time::timeout(PAUSE.1, self.source.read_credentials()).await {
+        let left = self.deadline.since(self.clock.mono());
+        let bound = LONGEST_LOOK.min(left / 2);
+        if let Ok(kept) = tokio::time::timeout(bound, self.source.read_credentials()).await {
             self.events
                 .extend(self.credentials.look(kept, Look::Doubting));
         }

@@ -17,7 +17,7 @@ use crate::{callers::file::text::Fingerprint, clock::Clock, metrics::ReloadMetri
 /// changing: it has to be in force when the interval ends.
 const MOST_CHANGES: u32 = 2;
 
-/// How long a file may take to be read before that is told.
+/// How long a look at a file may take before that is told.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A file, and what was last made of it.
@@ -136,18 +136,67 @@ impl<T: Send + 'static> WatchedFile<T> {
         false
     }
 
+    /// One that hangs is left to itself, and no second one is begun before it ends.
     async fn read(&mut self) -> Read<T> {
         let (path, read) = (self.path.clone(), self.read);
-        let reading = self.reading.get_or_insert_with(|| {
-            actix_rt::task::spawn_blocking(move || {
+        // What one found that was given up on stood there before: it counts where
+        // nothing else is to be had in time.
+        let mut before = None;
+        let now = async {
+            if let Some(late) = &mut self.reading {
+                before = Some(ended(late).await);
+            }
+            let reading = self.reading.insert(actix_rt::task::spawn_blocking(move || {
                 read(&path).map_err(|error| format!("cannot be read: {error}"))
-            })
-        });
-        // One that hangs is left to itself, and no second one is begun.
-        let Ok(ended) = tokio::time::timeout(PATIENCE, &mut *reading).await else {
-            return Err("reading it takes too long".to_owned());
+            }));
+            ended(reading).await
+        };
+        let Ok(now) = tokio::time::timeout(PATIENCE, now).await else {
+            return before.unwrap_or_else(|| Err("reading it takes too long".to_owned()));
         };
         self.reading = None;
-        ended.unwrap_or_else(|_| Err("reading it panicked".to_owned()))
+        now
+    }
+}
+
+async fn ended<T>(reading: &mut JoinHandle<Read<T>>) -> Read<T> {
+    let read = reading.await;
+    read.unwrap_or_else(|_| Err("reading it panicked".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, sync::Arc};
+
+    use super::{Look, WatchedFile};
+    use crate::{callers::file::text::Text, clock::SystemClock, metrics::Metrics};
+
+    #[actix_rt::test]
+    async fn what_was_read_before_a_look_was_asked_for_is_not_what_it_finds() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("keys.toml");
+        let text = |content| {
+            fs::write(&path, content).unwrap();
+            Text::read_again(&path)
+        };
+        let in_force = text("in force").unwrap().fingerprint();
+        let mut file = WatchedFile::new(
+            path.clone(),
+            in_force,
+            Text::read_again,
+            Text::fingerprint,
+            Metrics::new(None).for_reloads("keys", &super::OUTCOMES),
+            Arc::new(SystemClock::new()),
+        );
+        let earlier = text("earlier").unwrap();
+        file.reading = Some(actix_rt::task::spawn_blocking(|| Ok(earlier)));
+        let now = text("now").unwrap();
+
+        let Look::New(Ok(found)) = file.look(true).await else {
+            panic!("nothing new is found");
+        };
+
+        assert_eq!(found.fingerprint(), now.fingerprint());
+        assert!(matches!(file.look(true).await, Look::Known));
     }
 }

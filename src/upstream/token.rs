@@ -98,7 +98,7 @@ pub enum Place {
     File(PathBuf),
 }
 
-/// How long a file may take to be read before that counts as a problem.
+/// How long a look may take before that counts as a problem.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where the tokens of one account are kept.
@@ -147,11 +147,13 @@ impl Rereader {
 }
 
 /// One place, and the reading of it that is under way.
+#[derive(Clone)]
 struct Reread {
     place: Place,
     under_way: Rc<RefCell<Option<UnderWay>>>,
 }
 
+#[derive(Clone)]
 struct UnderWay {
     reading: Shared<LocalBoxFuture<'static, Found>>,
     /// Whether it has been waited for in vain.
@@ -170,27 +172,37 @@ impl Reread {
     /// and this one has signals to listen to. While that lasts no other reading
     /// is begun: each would take a thread with it.
     fn look(&self) -> impl Future<Output = Found> + use<> {
+        let this = self.clone();
+        let earlier = self.under_way.borrow().clone();
+        async move {
+            // Whoever looks because something has changed is not told what stood
+            // there before, unless that is all that is to be had in time.
+            let mut before = None;
+            let read = async {
+                if let Some(UnderWay { reading, is_late }) = earlier {
+                    let patience = if is_late { Duration::ZERO } else { PATIENCE };
+                    before = Some(tokio::time::timeout(patience, reading).await.ok()?);
+                }
+                Some(this.reading().await)
+            };
+            if let Ok(Some(found)) = tokio::time::timeout(PATIENCE, read).await {
+                return found;
+            }
+            if let Some(under_way) = &mut *this.under_way.borrow_mut() {
+                under_way.is_late = true;
+            }
+            before.unwrap_or_else(|| Err("reading it takes too long".to_owned()))
+        }
+    }
+
+    /// The reading under way; begins one, if there is none.
+    fn reading(&self) -> Shared<LocalBoxFuture<'static, Found>> {
         let mut slot = self.under_way.borrow_mut();
         let under_way = slot.get_or_insert_with(|| UnderWay {
             reading: self.begin(),
             is_late: false,
         });
-        let reading = under_way.reading.clone();
-        let patience = if under_way.is_late {
-            Duration::ZERO
-        } else {
-            PATIENCE
-        };
-        let slot = Rc::clone(&self.under_way);
-        async move {
-            let read = tokio::time::timeout(patience, reading).await;
-            read.unwrap_or_else(|_| {
-                if let Some(under_way) = &mut *slot.borrow_mut() {
-                    under_way.is_late = true;
-                }
-                Err("reading it takes too long".to_owned())
-            })
-        }
+        under_way.reading.clone()
     }
 
     fn begin(&self) -> Shared<LocalBoxFuture<'static, Found>> {

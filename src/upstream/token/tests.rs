@@ -1,12 +1,15 @@
 use std::{
     fs,
+    rc::Rc,
     time::{Duration, SystemTime},
 };
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use futures_util::FutureExt;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::oneshot;
 
-use super::{Credential, Place, Places, Rereader, TokenError, expiry, parse};
+use super::{Credential, Place, Places, Reread, Rereader, TokenError, UnderWay, expiry, parse};
 
 fn token(text: &str) -> Result<Credential, TokenError> {
     parse(&SecretString::from(text))
@@ -95,6 +98,32 @@ fn what_is_no_jwt_has_no_end_and_is_no_error() {
         assert_eq!(token(text).unwrap().expires(), None, "{text}");
     }
     assert!(token(&good).unwrap().expires().is_some());
+}
+
+#[actix_rt::test]
+async fn what_was_read_before_a_look_was_asked_for_is_not_what_it_finds() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("token");
+    fs::write(&path, "now").unwrap();
+    let place = Reread::new(Place::File(path));
+    let (end, ended) = oneshot::channel();
+    let slot = Rc::clone(&place.under_way);
+    let earlier = async move {
+        ended.await.unwrap();
+        slot.replace(None);
+        token("earlier").map_err(|error| error.to_string())
+    };
+    place.under_way.replace(Some(UnderWay {
+        reading: earlier.boxed_local().shared(),
+        is_late: false,
+    }));
+
+    let looks = [place.look(), place.look()];
+    end.send(()).unwrap();
+
+    for look in looks {
+        assert_eq!(look.await.unwrap(), token("now").unwrap());
+    }
 }
 
 #[test]
