@@ -22,10 +22,12 @@ PATIENCE = 10
 _started = []
 
 
-def free_port():
-    """A port that nobody listens on: a race, but one that is lost loudly."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+def free_ports(count):
+    """Ports that nobody listens on: a race, but one that is lost loudly."""
+    with contextlib.ExitStack() as stack:
+        # All at once: one that is free again may be had twice.
+        listeners = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [listener.getsockname()[1] for listener in listeners]
 
 
 class Program:
@@ -128,7 +130,7 @@ class Subject(Program):
 
 class Product(Subject):
     def __init__(self, executable, cores, folder, upstream, keys_file, name="d7-balance", **settings):
-        self.port, self.admin_port = free_port(), free_port()
+        self.port, self.admin_port = free_ports(2)
         self.upstream = upstream
         # The environment of whoever runs this may hold settings of theirs.
         env = {name: value for name, value in os.environ.items() if not name.startswith("D7B_")}
@@ -166,14 +168,14 @@ class Product(Subject):
 
 class Bare(Subject):
     def __init__(self, executable, cores, folder, body):
-        self.port = free_port()
+        [self.port] = free_ports(1)
         log = folder / f"log-{self.port}"
         super().__init__("bare actix-web", [executable, str(self.port), body.decode()], cores, log=log)
 
 
 class Nginx(Subject):
     def __init__(self, cores, folder, upstream, all_keys, name="nginx", logs=True):
-        self.port = free_port()
+        [self.port] = free_ports(1)
         self.upstream = upstream
         prefix = folder / f"nginx-{self.port}"
         prefix.mkdir()

@@ -282,6 +282,9 @@ impl Builder {
             ("D7B_SERVER_ADDR".to_owned(), "127.0.0.1:0".to_owned()),
             ("D7B_ADMIN_ADDR".to_owned(), "127.0.0.1:0".to_owned()),
             ("D7B_SERVER_WORKERS".to_owned(), "2".to_owned()),
+            // A request's time passes by itself, not by the test's clock, and the
+            // machine may be busy.
+            ("D7B_UPSTREAM_TIMEOUT".to_owned(), "60s".to_owned()),
         ];
         let given = |name: &str| self.settings.iter().any(|(own, _)| own == name);
         settings.retain(|(name, _)| {

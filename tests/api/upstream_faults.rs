@@ -123,6 +123,8 @@ impl Fault {
             Asks::Once | Asks::Retried => app.balance(),
         };
         self.assert_told(&response, name);
+        // One that was given up on may still be on its way to D7.
+        app.wait_for_d7(self.requests());
         assert_eq!(app.d7.count(), self.requests(), "{name}: requests");
         let counted = self.counted(app, "upstream_requests");
         assert_eq!(counted, self.requests() as f64, "{name}: counted");

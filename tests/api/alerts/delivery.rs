@@ -115,7 +115,7 @@ fn every_2xx_is_a_delivery_whatever_follows_its_head() {
 fn an_attempt_ends_in_time_and_so_does_one_that_nobody_listens_to() {
     let receiver = Receiver::new();
     let app = telling(&receiver)
-        .set("D7B_ALERT_WEBHOOK_TIMEOUT", "300ms")
+        .set("D7B_ALERT_WEBHOOK_TIMEOUT", "2s")
         .start();
     receiver.server.next(vec![Step::Hang]);
     receiver.server.next(vec![
@@ -145,7 +145,7 @@ fn an_attempt_ends_in_time_and_so_does_one_that_nobody_listens_to() {
 fn a_receiver_may_take_longer_than_d7() {
     let receiver = Receiver::new();
     let app = telling(&receiver)
-        .set("D7B_UPSTREAM_TIMEOUT", "300ms")
+        .set("D7B_UPSTREAM_TIMEOUT", "2s")
         .set("D7B_ALERT_WEBHOOK_TIMEOUT", "1m")
         .start();
     let gate = hold_next(&receiver, answer(200, ""));

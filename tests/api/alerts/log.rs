@@ -95,7 +95,10 @@ fn a_file_that_is_refused_is_told_of_once_and_without_its_path() {
 
     for (told, balance) in ["99", "150", "99"].into_iter().enumerate() {
         read(&service, balance);
-        receiver.wait_for(told + 1);
+        // In the log after all that the attempt has to say.
+        wait_until("it is delivered", || {
+            service.process.events_named("alert_delivered").len() == told + 1
+        });
     }
 
     let refused = service.process.events_named("alert_file_refused");

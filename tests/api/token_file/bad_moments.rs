@@ -1,12 +1,30 @@
 //! A bad token in the file and a bad moment of D7's, together: a good token is
 //! never lost by it.
 
-use std::time::Duration;
+use std::{
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
 
-use d7_balance::simulator::{BALANCE, REJECTION, Step, answer};
+use d7_balance::{
+    balance::{
+        Reading,
+        credential::{Credential, Kept},
+        source::{BalanceSource, SourceError},
+    },
+    simulator::{BALANCE, REJECTION, Step, answer},
+};
+use futures_util::{FutureExt, future::LocalBoxFuture};
 
 use super::{Files, is_pending, paste_a_rejected_one, reject_for_certain, shown, wait_for_reload};
-use crate::{harness::TestApp, rejections::assert_rejected};
+use crate::{
+    harness::{TestApp, wait_until},
+    rejections::assert_rejected,
+};
 
 /// A service whose token works, whose file holds one that D7 has rejected, and
 /// whose balance is too old to be served.
@@ -161,12 +179,9 @@ fn a_second_token_that_there_was_no_time_for_is_what_the_next_refresh_begins_wit
 #[test]
 fn a_second_token_that_got_no_answer_is_what_the_next_refresh_begins_with() {
     let files = Files::new();
-    let app = files
-        .service_with_secondary()
-        .set("D7B_UPSTREAM_TIMEOUT", "700ms")
-        .start();
+    let app = files.service_with_secondary().start();
     app.d7.reject("old-token");
-    app.d7.next(vec![Step::Hang]);
+    app.d7.next(vec![Step::Reset]);
 
     let failed = app.balance_over_confirmation();
     app.advance_s(1);
@@ -262,19 +277,46 @@ fn sighup_has_the_first_token_tried_again_where_the_second_is_in_force() {
     assert_eq!(app.metric("d7b_token_secondary_in_force"), Some(0.0));
 }
 
+/// Counts the looks at the token files that have ended.
+struct CountsLooks(Rc<dyn BalanceSource>, Arc<AtomicUsize>);
+
+impl BalanceSource for CountsLooks {
+    fn fetch<'a>(
+        &'a self,
+        credential: &'a Credential,
+        within: Duration,
+    ) -> LocalBoxFuture<'a, Result<Reading, SourceError>> {
+        self.0.fetch(credential, within)
+    }
+
+    fn read_credentials(&self) -> LocalBoxFuture<'static, Kept> {
+        let (look, ended) = (self.0.read_credentials(), Arc::clone(&self.1));
+        Box::pin(look.inspect(move |_| {
+            ended.fetch_add(1, SeqCst);
+        }))
+    }
+}
+
 #[test]
 fn half_of_a_token_is_not_shown_to_d7() {
     let files = Files::new();
-    let app = files.service().set("D7B_RELOAD_INTERVAL", "8s").start();
-    let look = |millis| {
+    let looks = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&looks);
+    let app = files
+        .service()
+        .set("D7B_RELOAD_INTERVAL", "8s")
+        .wrap_source(Box::new(|source| Rc::new(CountsLooks(source, counted))))
+        .start();
+    let look = |millis, number| {
         app.advance(Duration::from_millis(millis));
+        wait_until("the file is read", || looks.load(SeqCst) == number);
         app.wait_until_parked(0);
     };
 
     files.write("new-to");
-    look(6_000);
+    look(6_000, 1);
     files.write("new-token");
-    look(500);
+    look(500, 2);
     app.advance(Duration::from_millis(500));
     wait_for_reload(&app, "token", "taken", 1);
 

@@ -286,7 +286,7 @@ fn a_proof_waits_for_the_refresh_under_way() {
 #[test]
 fn a_proof_that_hangs_ends_with_the_time_for_a_refresh() {
     let files = Files::new();
-    let app = files.service().set("D7B_UPSTREAM_TIMEOUT", "200ms").start();
+    let app = files.service().set("D7B_UPSTREAM_TIMEOUT", "2s").start();
     assert_eq!(app.balance().status, 200);
     app.d7.always(vec![Step::Hang]);
 

@@ -8,7 +8,7 @@ use super::{Asks, Fault, outcomes};
 use crate::harness::TestApp;
 use d7_balance::{
     clock::SystemClock,
-    simulator::{BALANCE, Script, Simulator, Step, answer, bytes},
+    simulator::{BALANCE, Script, Simulator, Step, bytes},
 };
 
 /// A head that promises a balance, and the beginning of one.
@@ -87,7 +87,7 @@ fn a_host_without_an_address_is_unreachable() {
 
 fn in_a_hurry(d7: Simulator) -> TestApp {
     TestApp::builder()
-        .set("D7B_UPSTREAM_TIMEOUT", "300ms")
+        .set("D7B_UPSTREAM_TIMEOUT", "2s")
         .start_with(d7)
 }
 
@@ -115,7 +115,7 @@ fn a_body_that_drips_times_out_although_each_byte_comes_soon() {
         BALANCE.len()
     ));
     for byte in BALANCE.bytes() {
-        script.push(Step::Pause(Duration::from_millis(100)));
+        script.push(Step::Pause(Duration::from_millis(200)));
         script.push(Step::Send(vec![byte]));
     }
     let fault = Fault::new(script, 504, "upstream_timeout");
@@ -128,13 +128,14 @@ fn a_body_that_drips_times_out_although_each_byte_comes_soon() {
 fn a_timeout_leaves_no_time_for_a_second_request() {
     let app = TestApp::builder()
         .clock(Arc::new(SystemClock::new()))
-        .set("D7B_UPSTREAM_TIMEOUT", "300ms")
+        .set("D7B_UPSTREAM_TIMEOUT", "2s")
         .start();
     app.d7.always(vec![Step::Hang]);
 
     let response = app.balance();
 
     assert_eq!(response.code(), "upstream_timeout");
+    app.wait_for_d7(1);
     assert_eq!(app.d7.count(), 1);
 }
 
@@ -142,7 +143,7 @@ fn a_timeout_leaves_no_time_for_a_second_request() {
 fn a_second_request_that_stalls_times_out_too() {
     let app = TestApp::builder()
         .clock(Arc::new(SystemClock::new()))
-        .set("D7B_UPSTREAM_TIMEOUT", "1s")
+        .set("D7B_UPSTREAM_TIMEOUT", "3s")
         .start();
     app.d7.next(vec![Step::Reset]);
     app.d7.always(vec![Step::Hang]);
@@ -150,20 +151,6 @@ fn a_second_request_that_stalls_times_out_too() {
     let response = app.balance();
 
     assert_eq!(response.code(), "upstream_timeout");
+    app.wait_for_d7(2);
     assert_eq!(app.d7.count(), 2);
-}
-
-#[test]
-fn a_rejection_that_cannot_be_confirmed_in_time_is_transient() {
-    let app = TestApp::builder()
-        .set("D7B_UPSTREAM_TIMEOUT", "400ms")
-        .start();
-    app.d7.always(answer(401, d7_balance::simulator::REJECTION));
-
-    let response = app.balance();
-
-    let mut fault = Fault::new(Script::new(), 502, "upstream_unauthorized").upstream(401);
-    fault.upstream_code = Some("ACCESS_TOKEN_SIGNATURE_VERIFICATION_FAILED");
-    fault.assert_told(&response, "unconfirmed");
-    assert_eq!(app.d7.count(), 1);
 }

@@ -8,8 +8,10 @@ use d7_balance::simulator::{BALANCE, REJECTION, Script, Step, answer, bytes};
 const STALE: u64 = 120;
 
 fn with_a_stale_balance(script: Script) -> TestApp {
+    let is_silence = matches!(script[..], [Step::Hang]);
+    let timeout = if is_silence { "2s" } else { "60s" };
     let app = TestApp::builder()
-        .set("D7B_UPSTREAM_TIMEOUT", "700ms")
+        .set("D7B_UPSTREAM_TIMEOUT", timeout)
         .start();
     assert_eq!(app.balance().status, 200);
     app.d7.always(script);
