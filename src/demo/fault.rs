@@ -198,7 +198,7 @@ impl Fault {
     /// once and nothing stale stands in its place.
     pub(super) fn defaults(self) -> &'static [(&'static str, &'static str)] {
         const ALL: [(&str, &str); 5] = [
-            ("D7B_UPSTREAM_TIMEOUT", "500ms"),
+            ("D7B_UPSTREAM_TIMEOUT", "1s"),
             ("D7B_CACHE_TTL", "1s"),
             ("D7B_CACHE_STALE_WHILE_REVALIDATE", "0s"),
             ("D7B_CACHE_STALE_IF_ERROR", "0s"),
