@@ -73,6 +73,16 @@ impl Browser {
         };
     }
 
+    /// Has what the tab loads come bit by bit, so many bytes in a second: in Chromium
+    /// alone.
+    pub(crate) fn set_speed(&self, speed: u32) {
+        let network = json!({
+            "offline": false, "latency": 0, "downloadThroughput": speed, "uploadThroughput": -1,
+        });
+        self.devtools("Network.enable", json!({}));
+        self.devtools("Network.emulateNetworkConditions", network);
+    }
+
     /// Moves the pointer over an element, to a part of its width: in Chromium
     /// alone.
     pub(crate) fn point_at(&self, css: &str, part: f64) {

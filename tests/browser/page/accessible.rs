@@ -3,7 +3,7 @@
 
 use d7_balance::simulator::answer;
 
-use super::{AMOUNT, BADGE, FORM, Scene, TO_REFRESH};
+use super::{AMOUNT, BADGE, FORM, Scene, TO_NEXT_LOOK, TO_REFRESH};
 use crate::browser::Browser;
 
 const LOOKS: [(u32, &str); 4] = [
@@ -62,6 +62,23 @@ fn a_fresh_balance_suits_everyone() {
     scene.look_at("fresh", BADGE, "Fresh");
 
     scene.browser.assert_quiet();
+}
+
+#[test]
+fn a_page_that_comes_bit_by_bit_stays_where_it_is() {
+    let scene = Scene::signed_in();
+    let browser = &scene.browser;
+    // Its files are there already: what takes seconds is the page itself.
+    browser.set_speed(4_000);
+    for width in [360, 1280] {
+        browser.set_width(width);
+
+        browser.open(&format!("http://{}/", scene.app.addr));
+
+        browser.wait_for_timer_of(TO_NEXT_LOOK);
+        browser.assert_still();
+    }
+    browser.assert_quiet();
 }
 
 #[test]

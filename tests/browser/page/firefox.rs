@@ -2,7 +2,7 @@
 
 use d7_balance::simulator::answer;
 
-use super::{AMOUNT, BADGE, FORM, REASON, Scene, TO_REFRESH, accessible::check_all};
+use super::{AMOUNT, BADGE, FORM, REASON, Scene, TO_NEXT_LOOK, TO_REFRESH, accessible::check_all};
 use crate::browser::Browser;
 
 impl Scene {
@@ -71,6 +71,22 @@ fn the_page_suits_everyone_in_firefox() {
     // The silence means something.
     browser.execute("document.body.setAttribute('style', 'color: red')");
     browser.assert_quiet_but(&["Content-Security-Policy"]);
+}
+
+#[test]
+fn the_history_has_its_place_before_all_of_the_page_is_there_in_firefox() {
+    let scene = Scene::set_in_firefox();
+    let browser = &scene.browser;
+    scene.sign_in();
+    browser.wait_for_timer_of(TO_NEXT_LOOK);
+    let place =
+        "const { x, y, width } = document.querySelector('.history').getBoundingClientRect();
+        return [x, y, width]";
+    let whole = browser.execute(place);
+
+    browser.execute("document.querySelector('.states').remove()");
+
+    assert_eq!(browser.execute(place), whole);
 }
 
 #[test]
