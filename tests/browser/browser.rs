@@ -76,6 +76,11 @@ impl Browser {
     /// Keeps back what answers the page's requests, and waits for one.
     pub(crate) fn hold_an_answer(&self) {
         self.execute("holdAnswers()");
+        self.wait_for_held_answer();
+    }
+
+    /// Waits until an answer is kept back that has to be.
+    pub(crate) fn wait_for_held_answer(&self) {
         wait_for("an answer is held", || {
             self.elapse();
             match self.execute("return heldAnswers()").as_u64() {

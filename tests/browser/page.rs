@@ -9,6 +9,7 @@ mod keyboard;
 mod messages;
 mod proxied;
 mod signing;
+mod together;
 mod told;
 mod without_script;
 

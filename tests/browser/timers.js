@@ -25,16 +25,22 @@
   window.Date.now = () => wall() + ahead;
   window.pass = (seconds) => { ahead += 1000 * seconds; };
 
-  // Answers come and are kept back, or a test answers in the service's place.
+  // Answers come and are kept back, those to one path or all, or a test answers in the
+  // service's place, if it has an answer.
   const send = window.fetch.bind(window);
-  let gate = Promise.resolve(), open, held = 0, instead;
-  window.holdAnswers = () => { gate = new Promise((resolve) => { open = resolve; }); };
+  let gate = Promise.resolve(), open, to = "/", held = 0, instead;
+  window.holdAnswers = (path = "/") => {
+    to = path;
+    gate = new Promise((resolve) => { open = resolve; });
+  };
   window.releaseAnswers = () => open();
   window.heldAnswers = () => held;
   window.answerWith = (make) => { instead = make; };
   window.fetch = async (...request) => {
-    if (instead) return instead(...request);
+    const own = await instead?.(...request);
+    if (own) return own;
     const answer = await send(...request);
+    if (!request[0].startsWith(to)) return answer;
     held += 1;
     await gate;
     held -= 1;

@@ -1,4 +1,4 @@
-// Asks the service, and reads what stands round an answer.
+// Asks the service, reads what stands round an answer, and knows the words of errors.
 
 /** Seconds after which a request is given up. */
 export const PATIENCE = 30;
@@ -7,6 +7,9 @@ export const PATIENCE = 30;
  * have any number in it, and timers end at once from 25 days on.
  */
 const LONGEST_PAUSE = 3600;
+
+/** The words of each error, by its code: from the table at `/problems`. */
+const errors = new Map();
 
 /** Ends what is being asked. */
 export let asking = new AbortController();
@@ -57,6 +60,35 @@ function parsed(text) {
 export function problemIn(content) {
   const isOne = typeof content?.code === "string" && typeof content.title === "string";
   return isOne ? content : null;
+}
+
+/** Whether the content has a balance, and from when it is. */
+export function isBalance(content) {
+  return typeof content?.balance_text === "string" && !Number.isNaN(Date.parse(content.as_of));
+}
+
+/** Takes the words of an error over. */
+export function note(row) {
+  errors.set(row.code, row);
+}
+
+/**
+ * Asks for the words of errors where it is not known what `code` means. Where they are
+ * not to be had that is no reason to do without what they are about.
+ */
+export async function learn(code, signal) {
+  if (!code || errors.has(code)) return;
+  try {
+    const { content } = await ask("/problems", signal);
+    for (const row of Array.isArray(content) ? content : []) note(row);
+  } catch {
+    signal.throwIfAborted();
+  }
+}
+
+/** The words of the error `code`: where they are not known, itself. */
+export function errorOf(code) {
+  return errors.get(code) ?? { title: code, detail: "" };
 }
 
 /** Seconds before which nothing is wanted: 0 where that is not said. */

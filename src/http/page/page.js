@@ -5,9 +5,11 @@
 // `/history` for what is new in it. The words are in page.html, and shown.js puts
 // on the page which of them are so.
 
-import { ask, asking, cacheStatus, obeyable, PATIENCE, problemIn, Refused, retryAfter, stopAsking } from "./asking.js";
+import {
+  ask, asking, cacheStatus, errorOf, isBalance, learn, note, obeyable, PATIENCE, problemIn, Refused, retryAfter, stopAsking,
+} from "./asking.js";
 import { Chart } from "./chart.js";
-import { doubt, known, NOTHING, show, showBalance, states, timeLeft } from "./shown.js";
+import { doubt, known, NOTHING, show, states, timeLeft } from "./shown.js";
 import { arrival, mark, now, wording } from "./time.js";
 import { setText, setTime, times } from "./words.js";
 
@@ -24,9 +26,6 @@ const PLACES = "[data-text], [data-time]";
 
 const body = document.body;
 const chart = new Chart();
-
-/** The words of each error, by its code: from the table at `/problems`. */
-const errors = new Map();
 
 /** When the service itself last answered: a proxy may answer in its place. */
 let heard;
@@ -46,15 +45,6 @@ function obeyed(after, wait) {
   if (after === 0) return wait;
   notBefore = now() + after;
   return Math.max(after, SOONEST);
-}
-
-/** The row of the table that has `code`. */
-async function errorOf(code, signal) {
-  if (!errors.has(code)) {
-    const { content } = await ask("/problems", signal);
-    for (const row of Array.isArray(content) ? content : []) errors.set(row.code, row);
-  }
-  return errors.get(code) ?? { title: code, detail: "" };
 }
 
 /** Looks for what is new, shows it, and sees to the next look. */
@@ -135,15 +125,18 @@ function bounded(seconds) {
 async function lookOnce(signal) {
   const since = mark();
   const { answer, content } = await ask("/balance", signal);
-  if (answer.ok && typeof content?.balance_text === "string") {
+  if (answer.ok && isBalance(content)) {
     heard = new Date();
     const code = cacheStatus(answer, "detail");
+    // Before anything of the answer is noted: the figure comes with its reason, or not yet.
+    await learn(code, signal);
     states.link = "live";
     const age = Number(answer.headers.get("age")) || 0;
     const ttl = Number(cacheStatus(answer, "ttl") ?? NaN);
     // Without a word about it, a figure is not one of now.
     take(content, { age, ttl: Number.isNaN(ttl) ? -1 : ttl, since }, "fresh");
-    known.reason = code && errors.get(code) ? `${errors.get(code).title}.` : "";
+    known.reason = code ? `${errorOf(code).title}.` : "";
+    show();
     const held = await lookBehind(null, signal);
     await lookBack(signal);
     if (states.freshness === "fresh") {
@@ -163,7 +156,7 @@ async function lookAtProblem(answer, content, signal) {
   const own = problemIn(content);
   if (own) {
     heard = new Date();
-    errors.set(own.code, own);
+    note(own);
   }
   const wait = obeyed(retryAfter(answer), backedOff());
   if (own?.code.startsWith("upstream_")) {
@@ -182,15 +175,12 @@ async function lookAtProblem(answer, content, signal) {
 
 /** Takes a balance over, with its `{ age, ttl, since }`. It is as good as `freshness`, at most. */
 function take(content, counts, freshness) {
-  states.messages = content.sms_count === undefined ? "" : "told";
-  setText("messages", content.sms_count ?? "");
   const asOf = new Date(content.as_of);
   const isNewer = !known.balance || asOf > known.balance.asOf;
   const wasFresh = !isNewer && known.balance.wasFresh;
-  known.balance = { text: content.balance_text, asOf, ...counts, wasFresh };
+  known.balance = { text: content.balance_text, messages: content.sms_count ?? "", asOf, ...counts, wasFresh };
   states.freshness = freshness === "fresh" && timeLeft() < 0 ? "stale" : freshness;
   if (isNewer || states.freshness === "fresh") inVain = 0;
-  showBalance();
 }
 
 /**
@@ -202,29 +192,34 @@ async function lookBehind(problem, signal) {
   const { answer, content: status } = await ask("/status", signal);
   if (!answer.ok || !status?.balance) return null;
   const { credential, upstream } = status;
+  await learn((upstream.failure ?? upstream.last_failure)?.code, signal);
   const { last_known: content, age, ttl, freshness } = status.balance;
   // Without a problem, the refresh behind a stale balance may be over already.
   const isNewer = content && (problem || new Date(content.as_of) > known.balance.asOf);
   if (isNewer) take(content, { age, ttl, since }, freshness);
+  // What kept the one before from being newer is over.
+  if (isNewer && !problem) known.reason = "";
   states.credential = credential.state;
   states.token = credential.in_force === "token_secondary" ? "second" : "";
   setTime("expires", credential.expires && new Date(credential.expires));
   setText("requests", times(upstream.requests_last_hour));
-  return showUpstream(upstream, answer, signal);
+  const held = showUpstream(upstream, answer);
+  show();
+  return held;
 }
 
 /** The state of D7. Returns as `lookBehind` does. */
-async function showUpstream({ failure, last_failure: last, last_success: success }, answer, signal) {
+function showUpstream({ failure, last_failure: last, last_success: success }, answer) {
   states.d7 = failure ? "failing" : success ? "well" : "unknown";
   states.held = "";
   states.past = !failure && last ? "failed" : "";
   setTime("last_success", success && new Date(success));
   if (states.past) {
-    setText("last_failure", (await errorOf(last.code, signal)).title);
+    setText("last_failure", errorOf(last.code).title);
     setTime("last_failure_at", last.at && new Date(last.at));
   }
   if (!failure) return null;
-  const { title, detail } = await errorOf(failure.code, signal);
+  const { title, detail } = errorOf(failure.code);
   setText("failure", title);
   setText("advice", detail);
   setText("upstream", last?.code === failure.code ? answered(last) : "");
@@ -362,12 +357,12 @@ function read(page, { since, isKept }) {
   const { dateTime } = page.querySelector('[data-time="as_of"]');
   if (dateTime) {
     const asOf = new Date(dateTime);
-    const text = page.querySelector('[data-text="balance"]').textContent;
+    const [text, messages] = ["balance", "messages"].map((name) => page.querySelector(`[data-text="${name}"]`).textContent);
     const told = page.querySelector("[data-age]").dataset;
     const [age, ttl] = [Number(told.age), Number(told.ttl)];
     // How long a kept one has lain there, only the clocks can tell, if they agree.
     const lain = isKept ? Math.max((Date.now() - asOf) / 1000 - age, 0) : 0;
-    known.balance = { text, asOf, age: age + lain, ttl: isKept ? Math.min(ttl - lain, -1) : ttl, since };
+    known.balance = { text, messages, asOf, age: age + lain, ttl: isKept ? Math.min(ttl - lain, -1) : ttl, since };
   }
   known.reason = page.querySelector('[data-text="reason"]').textContent;
   // Where the limit is reached there is no account in the page, but for how long.

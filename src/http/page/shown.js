@@ -18,10 +18,11 @@ export const states = { ...NOTHING };
 
 export const known = {
   /**
-   * The balance that is shown: `{ text, asOf, age, ttl, since }`. The service told age
-   * and ttl after `since`, when it was asked: they count from then, so that no figure
-   * passes for younger than it is (RFC 9111 section 4.2.3). `wasFresh` says whether it
-   * was shown as fresh.
+   * The balance that is shown: `{ text, messages, asOf, age, ttl, since }`. The service
+   * told age and ttl after `since`, when it was asked: they count from then, so that no
+   * figure passes for younger than it is (RFC 9111 section 4.2.3). `messages` is how many
+   * it is good for, empty where D7 does not count them. `wasFresh` says whether it was
+   * shown as fresh.
    */
   balance: null,
   /** Why it is not newer, in words. */
@@ -30,10 +31,15 @@ export const known = {
   due: Infinity,
 };
 
-/** Puts on the page what is so. Called once a second, too. */
+/**
+ * Puts on the page what is so. Called once a second, too, and thus while an answer is
+ * waited for: what is noted of one answer has to be all that it tells. Nothing else puts
+ * a balance on the page, so that no figure stands beside the state of another one.
+ */
 export function show() {
   const { dataset } = document.body;
   tickBalance();
+  showBalance();
   for (const [name, word] of Object.entries(states)) {
     if (name in dataset) dataset[name] = word;
   }
@@ -82,8 +88,11 @@ export function timeLeft() {
   return known.balance.ttl - passed(known.balance.since);
 }
 
-export function showBalance() {
+function showBalance() {
+  states.messages = known.balance?.messages ? "told" : "";
+  if (!known.balance) return;
   setText("balance", known.balance.text);
+  setText("messages", known.balance.messages);
   setTime("as_of", known.balance.asOf);
   const { length } = known.balance.text;
   const amount = document.querySelector('[data-text="balance"]');

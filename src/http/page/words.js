@@ -13,8 +13,9 @@ export function setText(name, text) {
 
 export function setTime(name, date) {
   for (const element of document.querySelectorAll(`[data-time="${name}"]`)) {
-    if (date) element.dateTime = date.toISOString();
-    element.textContent = date ? wording(date) : "";
+    const [exact, text] = date ? [date.toISOString(), wording(date)] : [element.dateTime, ""];
+    if (element.dateTime !== exact) element.dateTime = exact;
+    if (element.textContent !== text) element.textContent = text;
   }
 }
 

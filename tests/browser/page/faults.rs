@@ -142,7 +142,14 @@ fn json_of_somebody_else_is_no_answer_and_leaves_the_last_balance() {
     let scene = Scene::signed_in();
     let browser = &scene.browser;
     browser.wait_for_text(BADGE, "Fresh");
-    for body in ["{}", "7", "{ balance_text: 7 }", "{ code: 7 }"] {
+    for body in [
+        "{}",
+        "7",
+        "{ balance_text: 7 }",
+        "{ balance_text: '7' }",
+        "{ balance_text: '7', as_of: 'soon' }",
+        "{ code: 7 }",
+    ] {
         browser.execute(&format!("answerWith(() => Response.json({body}))"));
 
         browser.elapse_until(LINK, "The answer was not the service’s own");
