@@ -264,7 +264,7 @@ impl Drop for Browser {
 }
 
 /// Polls until there is something, or tells what there is instead.
-fn wait_for<T>(what: &str, look: impl Fn() -> Result<T, String>) -> T {
+fn wait_for<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
     let watch = Stopwatch::start();
     loop {
         match look() {

@@ -2,21 +2,26 @@
 
 use serde_json::json;
 
-use super::Browser;
+use super::{Browser, wait_for};
 use crate::chromium;
 
 impl Browser {
     /// Asserts that the console has nothing to tell, but for lines with one of
-    /// `expected`, each of which has to be there.
+    /// `expected`, each of which has to come: a browser may show what it tells of
+    /// before it tells.
     pub(crate) fn assert_quiet_but(&self, expected: &[&str]) {
-        let lines = self.console();
+        let mut lines: Vec<String> = Vec::new();
+        wait_for("the console tells what it should", || {
+            lines.extend(self.console());
+            let is_told = |part: &&str| lines.iter().any(|line| line.contains(part));
+            match expected.iter().all(is_told) {
+                true => Ok(()),
+                false => Err(format!("of {expected:?} it tells {lines:?}")),
+            }
+        });
         let is_expected = |line: &&String| expected.iter().any(|part| line.contains(part));
         let rest: Vec<_> = lines.iter().filter(|line| !is_expected(line)).collect();
         assert!(rest.is_empty(), "the console tells of {rest:?}");
-        for part in expected {
-            let is_told = lines.iter().any(|line| line.contains(part));
-            assert!(is_told, "the console does not tell of {part:?}");
-        }
     }
 
     /// Asserts that the console has nothing to tell.
