@@ -17,13 +17,17 @@
     due.forEach(({ run }) => run());
   };
 
-  let ahead = 0;
-  const steady = performance.now.bind(performance);
-  const wall = Date.now;
+  let ahead = 0, steady = performance.now.bind(performance), wall = Date.now;
   performance.now = () => steady() + ahead;
   // The page's: Firefox runs this beside the page, with a `Date` of its own.
   window.Date.now = () => wall() + ahead;
   window.pass = (seconds) => { ahead += 1000 * seconds; };
+  // From then on they go by `pass` alone.
+  window.stopClocks = () => {
+    const [atSteady, atWall] = [steady(), wall()];
+    steady = () => atSteady;
+    wall = () => atWall;
+  };
 
   // Answers come and are kept back, those to one path or all, or a test answers in the
   // service's place, if it has an answer.

@@ -159,11 +159,17 @@ fn the_title_of_a_hidden_tab_is_looked_at_however_long_its_figure_is_fresh() {
 
 #[test]
 fn a_figure_is_being_renewed_for_a_moment_before_it_is_old() {
-    let scene = Scene::signed_in();
+    let scene = Scene::set_with(|browser| {
+        browser.hold_timers();
+        browser.prepare("stopClocks()");
+    });
     let browser = &scene.browser;
+    scene.sign_in();
+    // The figure's whole time to live is left.
+    browser.wait_for_timer_of(60.0..=60.0);
     browser.hold_an_answer();
 
-    browser.execute("pass(58)");
+    browser.execute("pass(61)");
 
     browser.wait_for_text(BADGE, "Renewing");
     let title = browser.wait_for_title("99.9999999");
