@@ -117,10 +117,12 @@ impl Scene {
         }
     }
 
-    /// Signed in by the form.
+    /// Signed in by the form, with the page's script at rest: it has the buttons, and
+    /// nothing that it has asked for meets what the test does next.
     fn signed_in() -> Self {
         let scene = Self::set();
         scene.sign_in();
+        scene.browser.wait_for_timer_of(TO_NEXT_LOOK);
         scene
     }
 
@@ -141,6 +143,8 @@ impl Scene {
 
     /// Sends the form with a key.
     fn submit(&self, key: &str) {
+        // A page that is loaded looks for a session first.
+        self.browser.wait_for_text(FORM, "Your team’s key");
         self.browser.type_into("#key", key);
         self.browser.click(".sign-in button");
     }

@@ -58,6 +58,7 @@ fn a_fresh_balance_suits_everyone() {
     let scene = Scene::set();
     scene.see(&["100.5", "80.25", "120"]);
     scene.submit(&scene.key.text);
+    scene.browser.wait_for_text(AMOUNT, "120");
 
     scene.look_at("fresh", BADGE, "Fresh");
 
@@ -88,6 +89,7 @@ fn a_balance_of_a_hundred_digits_suits_everyone() {
     let body = format!("{{\"balance\": {digits}}}");
     scene.app.d7.always(answer(200, &body));
     scene.submit(&scene.key.text);
+    scene.browser.wait_for_text(AMOUNT, &digits);
 
     scene.look_at("long", AMOUNT, &digits);
 

@@ -2,7 +2,7 @@
 
 use d7_balance::simulator::answer;
 
-use super::{AMOUNT, BADGE, REASON, Scene, TO_NEXT_LOOK, TO_REFRESH};
+use super::{AMOUNT, BADGE, REASON, Scene, TO_REFRESH};
 use crate::browser::Browser;
 
 const AGE: &str = "[data-text=age]";
@@ -122,7 +122,6 @@ fn a_figure_that_cannot_be_confirmed_is_not_called_fresh() {
 fn the_title_of_a_tab_that_nobody_looks_at_grows_old_in_time() {
     let scene = Scene::signed_in();
     let browser = &scene.browser;
-    browser.wait_for_timer_of(TO_NEXT_LOOK);
     browser.hide();
     browser.execute(TOO_LATE);
     browser.execute("holdAnswers()");

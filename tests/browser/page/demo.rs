@@ -1,6 +1,6 @@
 //! What a newcomer sees first: the page of a demo.
 
-use super::AMOUNT;
+use super::{AMOUNT, FORM};
 use crate::{
     browser::Browser,
     harness::{
@@ -26,6 +26,7 @@ fn the_account_of_a_demo_falls_and_the_chart_shows_it() {
     let browser = Browser::start();
     browser.open(&announced(&demo, "page"));
 
+    browser.wait_for_text(FORM, "Your team’s key");
     browser.type_into("#key", &announced(&demo, "key"));
     browser.click(".sign-in button");
 

@@ -26,6 +26,7 @@ fn a_visit_works_in_firefox() {
 
     browser.wait_for_text(BADGE, "Fresh");
     scene.assert_has_session();
+    browser.wait_for_timer_of(TO_NEXT_LOOK);
     browser.click(".sign-out button");
     browser.wait_for_text(FORM, "You have signed out.");
     assert!(browser.cookies().is_empty());

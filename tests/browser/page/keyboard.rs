@@ -2,7 +2,7 @@
 
 use fantoccini::key::Key;
 
-use super::{AMOUNT, FORM, Scene};
+use super::{AMOUNT, FORM, Scene, TO_NEXT_LOOK};
 
 /// What has the focus, as a person would call it.
 fn focus(scene: &Scene) -> String {
@@ -23,11 +23,13 @@ fn everything_is_reached_in_its_order_and_works_by_the_keyboard() {
     let scene = Scene::set();
     let browser = &scene.browser;
 
+    browser.wait_for_text(FORM, "Your team’s key");
     press(&scene, Key::Tab);
     assert_eq!(focus(&scene), "Your team’s key");
     browser.press(&scene.key.text);
     press(&scene, Key::Enter);
     browser.wait_for_text(AMOUNT, "99.9999999");
+    browser.wait_for_timer_of(TO_NEXT_LOOK);
 
     let mut order = Vec::new();
     for _ in 0..11 {

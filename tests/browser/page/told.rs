@@ -1,6 +1,6 @@
 //! What the page tells of the chart and of changes, to whoever cannot see them.
 
-use super::{AMOUNT, BADGE, Scene, TO_REFRESH};
+use super::{AMOUNT, BADGE, Scene, TO_NEXT_LOOK, TO_REFRESH};
 use crate::harness::wait_until;
 use d7_balance::simulator::answer;
 
@@ -75,6 +75,8 @@ fn of_samples_that_say_the_same_the_first_and_the_latest_are_in_the_table() {
     let scene = Scene::signed_in();
     let browser = &scene.browser;
     for refreshes in 2..5 {
+        // Where a look is under way, nothing begins another one.
+        browser.wait_for_timer_of(TO_NEXT_LOOK);
         scene.app.advance_s(TO_REFRESH);
         browser.elapse();
         scene.app.wait_for_refreshes(refreshes);
