@@ -79,7 +79,7 @@ impl Browser {
         self.wait_for_held_answer();
     }
 
-    /// Waits until an answer is kept back that has to be.
+    /// Ends the page's timers over and over, until an answer is kept back.
     pub(crate) fn wait_for_held_answer(&self) {
         wait_for("an answer is held", || {
             self.elapse();

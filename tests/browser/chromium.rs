@@ -37,7 +37,7 @@ fn start_driver_once() -> Option<(Process, String)> {
         }
         let (_, rest) = said.split_once("started successfully on port ")?;
         let (port, _) = rest.split_once('.')?;
-        Some(port.parse::<u16>().ok())
+        Some(Some(port.parse::<u16>().unwrap()))
     })?;
     Some((driver, format!("http://127.0.0.1:{port}")))
 }
