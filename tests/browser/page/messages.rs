@@ -23,6 +23,11 @@ fn the_count_of_messages_comes_changes_and_goes_with_the_balance() {
             r#"{"balance": 4.50, "sms_count": 6}"#,
             "Good for 6 messages, by D7’s count.",
         ),
+        (
+            "0.01",
+            r#"{"balance": 0.01, "sms_count": 0}"#,
+            "Good for 0 messages, by D7’s count.",
+        ),
         ("3.50", r#"{"balance": 3.50}"#, ""),
     ] {
         scene.app.d7.always(answer(200, body));
