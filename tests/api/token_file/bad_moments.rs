@@ -2,6 +2,7 @@
 //! never lost by it.
 
 use std::{
+    future::pending,
     rc::Rc,
     sync::{
         Arc,
@@ -295,6 +296,38 @@ impl BalanceSource for CountsLooks {
             ended.fetch_add(1, SeqCst);
         }))
     }
+}
+
+/// Has each look at the token files last for ever, as on a mount that hangs.
+struct Hangs(Rc<dyn BalanceSource>);
+
+impl BalanceSource for Hangs {
+    fn fetch<'a>(
+        &'a self,
+        credential: &'a Credential,
+        within: Duration,
+    ) -> LocalBoxFuture<'a, Result<Reading, SourceError>> {
+        self.0.fetch(credential, within)
+    }
+
+    fn read_credentials(&self) -> LocalBoxFuture<'static, Kept> {
+        Box::pin(pending())
+    }
+}
+
+#[test]
+fn a_file_that_hangs_leaves_time_to_confirm_a_rejection() {
+    let files = Files::new();
+    let app = files
+        .service()
+        .wrap_source(Box::new(|source| Rc::new(Hangs(source))))
+        .start();
+    app.d7.always(answer(401, REJECTION));
+
+    let refused = app.balance_over_confirmation();
+
+    assert_rejected(&refused);
+    assert_eq!(shown(&app), ["old-token", "old-token"]);
 }
 
 #[test]
